@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0
+# Fairlead. `make help` says what there is.
+
+VERSION	:= 0.1
+BUILD	?= build
+DESTDIR	?=
+PREFIX	?= /usr
+KERNELS	?= 6.1 6.12		# the series that the lab boots
+export FAIRLEAD_CACHE ?= /var/cache/fairlead
+export BUILD := $(abspath $(BUILD))
+export TOP := $(CURDIR)
+
+CC	?= gcc
+CLANG	?= clang
+CFLAGS	?= -O2 -g
+PKGS	:= libmnl libnl-3.0 libnl-route-3.0 libsodium json-c libkmod libbpf inih
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+MAKEFLAGS += --no-print-directory
+endif
+
+# ---- the tool ----------------------------------------------------------------------------------
+
+tool_src	:= $(wildcard tools/lib/*.c tools/mesh/*.c tools/tune/*.c tools/accel/*.c tools/metrics/*.c)
+tool_obj	:= $(tool_src:%.c=$(BUILD)/%.o)
+bpf_src		:= $(wildcard bpf/*.bpf.c)
+bpf_obj		:= $(bpf_src:%.c=$(BUILD)/%.o)
+skel		:= $(bpf_src:%.bpf.c=$(BUILD)/%.skel.h)
+FAIRLEAD	:= $(BUILD)/tools/fairlead
+export FAIRLEAD
+
+pkg_cflags	= $(shell pkg-config --cflags $(PKGS))
+pkg_libs	= $(shell pkg-config --libs $(PKGS))
+tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+		  -Wno-missing-field-initializers -Wno-sign-compare -D_GNU_SOURCE \
+		  -DFL_VERSION='"$(VERSION)"' -DFL_DATADIR='"$(PREFIX)/share/fairlead"' \
+		  -I$(BUILD) -Itools -Imodule -Ibpf $(pkg_cflags)
+
+.DEFAULT_GOAL := all
+.SECONDARY:
+.DELETE_ON_ERROR:
+.PHONY: all tools bpf module modules test demo check format clean help install setup unit-tests bpf-tests \
+	fuzzers test-native
+
+all: tools bpf module
+
+tools: $(FAIRLEAD)
+
+$(FAIRLEAD): $(BUILD)/tools/fairlead.o $(BUILD)/libfairlead.a
+	$(say) LINK $(@:$(BUILD)/%=%)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs)
+
+$(BUILD)/libfairlead.a: $(tool_obj)
+	$(say) AR $(@:$(BUILD)/%=%)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# Skeletons are generated headers: they must be there before the first compile finds out, by its
+# dependency file, who includes them.
+$(BUILD)/tools/%.o: tools/%.c Makefile | $(skel)
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(tool_cflags) -MMD -MP -c -o $@ $<
+
+-include $(tool_obj:.o=.d) $(BUILD)/tools/fairlead.d
+
+# ---- BPF ---------------------------------------------------------------------------------------
+
+bpf: $(bpf_obj) $(skel)
+
+bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(say) BPF $<
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Wall -Wextra -Werror \
+		-Wno-missing-field-initializers -Ibpf -MMD -MP -c -o $@.tmp -MF $(@:.o=.d) -MT $@ $<
+	$(Q)llvm-strip -g $@.tmp && mv $@.tmp $@
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(say) SKEL $(@:$(BUILD)/%=%)
+	$(Q)bpftool gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+
+-include $(bpf_obj:.o=.d)
+
+# ---- the module --------------------------------------------------------------------------------
+# One build directory a kernel, so that any number of them stand side by side. The sources are
+# linked into it, because kbuild writes its objects beside the sources.
+
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	  $(shell scripts/kernel kdir $(firstword $(KERNELS)) 2>/dev/null))
+module_src := $(wildcard module/*.c module/*.h module/Kbuild module/uapi/*.h)
+
+module:
+	$(if $(KDIR),,$(error no kernel headers found: install them, or say make module KDIR=...))
+	$(Q)release=$$(cat $(KDIR)/include/config/kernel.release 2>/dev/null) || \
+		{ echo "fairlead: $(KDIR) is not a kernel build directory (no include/config/kernel.release)" >&2; exit 1; }; \
+	dir=$(BUILD)/module/$$release; mkdir -p $$dir/uapi; \
+	for f in $(module_src); do [ -e $$dir/$${f#module/} ] || ln -sfn $(CURDIR)/$$f $$dir/$${f#module/}; done; \
+	$(MAKE) -C $(KDIR) M=$$dir V=$(or $(V),0) $(if $(W),W=$(W)) FL_VERSION=$(VERSION) modules $(if $(filter 1,$(V)),,| \
+		{ grep -Ev '^make|Entering|Leaving|^warning: the compiler differs|^  (The kernel was built by|You are using)|Skipping BTF' || :; })
+
+# The module for every kernel of the lab.
+modules:
+	$(Q)for k in $(KERNELS); do scripts/kernel fetch $$k && \
+		$(MAKE) module KDIR=$$(scripts/kernel kdir $$k) || exit 1; done
+
+# ---- tests -------------------------------------------------------------------------------------
+
+unit_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard selftests/unit/test_*.c))
+bpft_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard selftests/bpf/test_*.c))
+fuzz_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard selftests/fuzz/fuzz_*.c))
+
+$(BUILD)/selftests/%: selftests/%.c $(BUILD)/libfairlead.a Makefile
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(tool_cflags) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/libfairlead.a $(pkg_libs) -lcmocka
+
+# Fuzzers compile the tool's sources anew, with coverage and sanitizers.
+$(BUILD)/selftests/fuzz/%: selftests/fuzz/%.c $(tool_src) Makefile | $(skel)
+	$(say) FUZZ $<
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(tool_cflags) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -MMD -MP -MF $@.d -MT $@ \
+		-o $@ $< $(tool_src) $(pkg_libs)
+
+-include $(addsuffix .d,$(unit_bin) $(bpft_bin) $(fuzz_bin))
+
+unit-tests: $(unit_bin)
+bpf-tests: $(bpft_bin)
+fuzzers: $(fuzz_bin)
+
+# ---- the rest ----------------------------------------------------------------------------------
+
+setup:
+	@scripts/setup
+
+clean:
+	$(Q)rm -rf $(BUILD)

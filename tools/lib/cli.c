@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "cli.h"
+#include "msg.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef FL_VERSION
+#define FL_VERSION "unknown"
+#endif
+
+#define MAX_OPTS 24
+
+bool fl_json;
+
+static void help_top(FILE *f, const struct fl_object *objects)
+{
+	fputs("Usage: fairlead OBJECT VERB [OPTION...] [ARGUMENT...]\n"
+	      "\n"
+	      "An encrypted, fast, visible WireGuard mesh for Kubernetes nodes, and the kernel\n"
+	      "parameters that they need.\n"
+	      "\n"
+	      "Objects:\n",
+	      f);
+	for (const struct fl_object *o = objects; o->name; o++)
+		fprintf(f, "  %-10s %s\n", o->name, o->help);
+	fputs("\n"
+	      "`fairlead OBJECT --help` lists an object's verbs; fairlead(8) is the manual.\n"
+	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 works but degraded or drifted.\n",
+	      f);
+}
+
+static void help_object(FILE *f, const struct fl_object *obj)
+{
+	fprintf(f, "Usage: fairlead %s VERB [OPTION...] [ARGUMENT...]\n\n%s.\n\nVerbs:\n", obj->name,
+		obj->help);
+	for (const struct fl_verb *v = obj->verbs; v->name; v++)
+		fprintf(f, "  %-10s %s\n", v->name, v->help);
+	fprintf(f, "\n`fairlead %s VERB --help` lists a verb's options; fairlead-%s(8) is the manual.\n",
+		obj->name, obj->name);
+}
+
+static void help_opt(FILE *f, char letter, const char *name, const char *arg, const char *help)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "%c%c%s --%s%s%s", letter ? '-' : ' ', letter ? letter : ' ',
+		 letter ? "," : " ", name, arg ? " " : "", arg ? arg : "");
+	fprintf(f, "  %-26s %s\n", left, help);
+}
+
+static void help_verb(FILE *f, const struct fl_object *obj, const struct fl_verb *verb)
+{
+	fprintf(f, "Usage: fairlead %s %s [OPTION...]%s%s\n\n%s.\n\nOptions:\n", obj->name,
+		verb->name, *verb->args ? " " : "", verb->args, verb->help);
+	for (const struct fl_opt *o = verb->opts; o && o->name; o++)
+		help_opt(f, o->letter, o->name, o->kind == FL_OPT_FLAG ? NULL : o->arg, o->help);
+	help_opt(f, 'j', "json", NULL, "print one JSON document");
+	help_opt(f, 'h', "help", NULL, "print this");
+}
+
+static int set_uint(const struct fl_opt *opt, const char *text)
+{
+	unsigned long val;
+	char *end;
+
+	errno = 0;
+	val = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || val > UINT_MAX)
+		return fl_usage("--%s: '%s' is not a whole number from 0 to %u", opt->name, text,
+				UINT_MAX);
+	*(unsigned int *)opt->value = val;
+	return 0;
+}
+
+static int run_verb(const struct fl_object *obj, const struct fl_verb *verb, int argc, char **argv)
+{
+	struct option longs[MAX_OPTS + 3] = { 0 };
+	char shorts[2 * MAX_OPTS + 8] = ":jh";
+	size_t s = strlen(shorts), n = 0;
+	int c, idx;
+
+	for (const struct fl_opt *o = verb->opts; o && o->name && n < MAX_OPTS; o++, n++) {
+		longs[n].name = o->name;
+		longs[n].has_arg = o->kind == FL_OPT_FLAG ? no_argument : required_argument;
+		longs[n].val = 256 + (int)n;
+		if (!o->letter)
+			continue;
+		shorts[s++] = o->letter;
+		if (o->kind != FL_OPT_FLAG)
+			shorts[s++] = ':';
+	}
+	longs[n] = (struct option){ "json", no_argument, NULL, 'j' };
+	longs[n + 1] = (struct option){ "help", no_argument, NULL, 'h' };
+
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct fl_opt *opt = NULL;
+
+		if (c == 'j') {
+			fl_json = true;
+			continue;
+		}
+		if (c == 'h') {
+			help_verb(stdout, obj, verb);
+			return -1;
+		}
+		if (c == '?')
+			return fl_usage("%s %s: unknown option '%s'; `fairlead %s %s --help` lists them",
+					obj->name, verb->name, argv[optind - 1], obj->name,
+					verb->name);
+		if (c == ':')
+			return fl_usage("%s %s: option '%s' wants a value", obj->name, verb->name,
+					argv[optind - 1]);
+		if (c >= 256) {
+			opt = &verb->opts[c - 256];
+		} else {
+			for (idx = 0; verb->opts[idx].letter != c; idx++)
+				;
+			opt = &verb->opts[idx];
+		}
+		switch (opt->kind) {
+		case FL_OPT_FLAG:
+			*(bool *)opt->value = true;
+			break;
+		case FL_OPT_STR:
+			*(const char **)opt->value = optarg;
+			break;
+		case FL_OPT_UINT:
+			if (set_uint(opt, optarg))
+				return FL_USAGE;
+			break;
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc < verb->min_args)
+		return fl_usage("%s %s: wants %s; `fairlead %s %s --help` says more", obj->name,
+				verb->name, verb->args, obj->name, verb->name);
+	if (verb->max_args >= 0 && argc > verb->max_args)
+		return fl_usage("%s %s: unexpected argument '%s'", obj->name, verb->name,
+				argv[verb->max_args]);
+	return verb->run(argc, argv);
+}
+
+static bool is_help(const char *arg)
+{
+	return !strcmp(arg, "-h") || !strcmp(arg, "--help") || !strcmp(arg, "help");
+}
+
+/* Data that did not reach its reader is a failure, not a success: a full disk must not look done. */
+static int finish(int status)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return fl_fail("cannot write to standard output: %s", strerror(errno));
+	return status < 0 ? FL_OK : status;
+}
+
+int fl_cli_main(int argc, char **argv, const struct fl_object *objects)
+{
+	const struct fl_object *obj;
+	const struct fl_verb *verb;
+
+	while (argc > 1 && (!strcmp(argv[1], "-j") || !strcmp(argv[1], "--json"))) {
+		fl_json = true;
+		argv++;
+		argc--;
+	}
+	if (argc < 2) {
+		help_top(stderr, objects);
+		return FL_USAGE;
+	}
+	if (is_help(argv[1])) {
+		help_top(stdout, objects);
+		return finish(FL_OK);
+	}
+	if (!strcmp(argv[1], "-V") || !strcmp(argv[1], "--version")) {
+		puts("fairlead " FL_VERSION);
+		return finish(FL_OK);
+	}
+	for (obj = objects; obj->name && strcmp(obj->name, argv[1]); obj++)
+		;
+	if (!obj->name)
+		return fl_usage("unknown object '%s'; `fairlead --help` lists them", argv[1]);
+	if (argc < 3) {
+		help_object(stderr, obj);
+		return FL_USAGE;
+	}
+	if (is_help(argv[2])) {
+		help_object(stdout, obj);
+		return finish(FL_OK);
+	}
+	for (verb = obj->verbs; verb->name && strcmp(verb->name, argv[2]); verb++)
+		;
+	if (!verb->name)
+		return fl_usage("unknown verb '%s %s'; `fairlead %s --help` lists them", obj->name,
+				argv[2], obj->name);
+	return finish(run_verb(obj, verb, argc - 2, argv + 2));
+}
