@@ -23,7 +23,7 @@ void *fl_realloc(void *p, size_t n, size_t size)
 {
 	if (size && n > SIZE_MAX / size)
 		must(NULL);
-	return must(realloc(p, n * size ? n * size : 1));
+	return must(realloc(p, n && size ? n * size : 1));
 }
 
 char *fl_strdup(const char *s)
