@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FL_METRICS_H
+#define FL_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The metrics file, /sys/fs/bpf/fairlead/metrics: counters of the lane interfaces, kept by BPF
+ * programs and printed by a BPF iterator, so that no process has to run.
+ *
+ * Everything lives in the bpffs that is mounted at /sys/fs/bpf of the caller's mount namespace and
+ * in the interfaces of its network namespace. All functions print their own messages and return
+ * enum fl_exit.
+ */
+
+struct fl_mesh;
+struct fl_node;
+
+/*
+ * Load and pin what is not there yet, make peers and prefixes those of the mesh (all nodes but
+ * self), and attach to the lane interface ifname. Call it once a lane. Idempotent: programs are
+ * replaced in place, counters of peers that stay (same public key) are kept. Pins of another
+ * layout are replaced, with a warning, and count from zero.
+ */
+int fl_metrics_attach(const struct fl_mesh *mesh, const struct fl_node *self, const char *ifname);
+
+/* The same, but FL_OK and nothing done where no metrics are pinned: for `mesh up`. */
+int fl_metrics_sync(const struct fl_mesh *mesh, const struct fl_node *self, const char *ifname);
+
+/* Take our programs off every interface of this network namespace and remove all pins. FL_OK if
+ * there was nothing. */
+int fl_metrics_detach(void);
+
+struct fl_metrics_status {
+	bool pinned;	       /* the file and its maps are there, in this version's layout */
+	bool attached;	       /* both programs of these pins are on the interface asked about */
+	unsigned int peers;    /* that are counted */
+	unsigned int prefixes; /* that lead to a peer */
+};
+
+/* Read only and silent. False if nothing is pinned or it cannot be read (no root). */
+bool fl_metrics_status(const char *ifname, struct fl_metrics_status *st);
+
+#endif
