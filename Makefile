@@ -73,12 +73,14 @@ $(BUILD)/tools/%.o: tools/%.c Makefile | $(skel)
 bpf: $(bpf_obj) $(skel)
 
 bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+# <asm/types.h> lives below the multiarch directory, which -target bpf does not know of.
+bpf_inc := $(addprefix -idirafter /usr/include/,$(shell $(CC) -print-multiarch))
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
 	$(say) BPF $<
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Wall -Wextra -Werror \
-		-Wno-missing-field-initializers -Ibpf -MMD -MP -c -o $@.tmp -MF $(@:.o=.d) -MT $@ $<
+		-Wno-missing-field-initializers -Ibpf $(bpf_inc) -MMD -MP -c -o $@.tmp -MF $(@:.o=.d) -MT $@ $<
 	$(Q)llvm-strip -g $@.tmp && mv $@.tmp $@
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
