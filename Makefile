@@ -10,6 +10,7 @@ export FAIRLEAD_CACHE ?= /var/cache/fairlead
 export BUILD := $(abspath $(BUILD))
 export TOP := $(CURDIR)
 
+SHELL	:= /bin/bash
 CC	?= gcc
 CLANG	?= clang
 CFLAGS	?= -O2 -g
@@ -99,8 +100,9 @@ module_src := $(wildcard module/*.c module/*.h module/Kbuild module/uapi/*.h)
 
 module:
 	$(if $(KDIR),,$(error no kernel headers found: install them, or say make module KDIR=...))
-	$(Q)release=$$(cat $(KDIR)/include/config/kernel.release 2>/dev/null) || \
-		{ echo "fairlead: $(KDIR) is not a kernel build directory (no include/config/kernel.release)" >&2; exit 1; }; \
+	$(Q)set -o pipefail; \
+	release=$$(sed -n 's/^\#define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null); \
+	[ "$$release" ] || { echo "fairlead: $(KDIR) is not a kernel build directory: no release in include/generated/utsrelease.h; install linux-headers, or name one with KDIR=" >&2; exit 1; }; \
 	dir=$(BUILD)/module/$$release; mkdir -p $$dir/uapi; \
 	for f in $(module_src); do [ -e $$dir/$${f#module/} ] || ln -sfn $(CURDIR)/$$f $$dir/$${f#module/}; done; \
 	$(MAKE) -C $(KDIR) M=$$dir V=$(or $(V),0) $(if $(W),W=$(W)) FL_VERSION=$(VERSION) modules $(if $(filter 1,$(V)),,| \

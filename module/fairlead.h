@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _FAIRLEAD_H
+#define _FAIRLEAD_H
+
+#include <linux/netfilter.h>
+#include <linux/percpu.h>
+#include <linux/skbuff.h>
+#include <net/net_namespace.h>
+
+#include "uapi/fairlead.h"
+
+/* Written with this_cpu_inc() from any context, read as sums that may be a moment apart. */
+struct fairlead_stats {
+	unsigned long count[__FAIRLEAD_STAT_MAX];
+	unsigned long sizes[FAIRLEAD_BURST_BUCKETS];
+};
+
+/*
+ * State of one network namespace. Allocated when coalescing is first switched on there, so that
+ * namespaces which never use it cost one pointer; freed when the namespace or the module goes.
+ * Writers hold genl_mutex; the hook reads ports without a lock.
+ */
+struct fairlead_net {
+	DECLARE_BITMAP(ports, 65536); /* UDP source ports, host order */
+	struct fairlead_stats __percpu *stats;
+	bool hooked;
+};
+
+/* NULL until the namespace has switched coalescing on once. */
+struct fairlead_net *fairlead_pernet(struct net *net);
+
+/* As above, allocating; -ENOMEM. Caller holds genl_mutex. */
+struct fairlead_net *fairlead_pernet_get(struct net *net);
+
+#define fairlead_count(fn, stat) this_cpu_inc((fn)->stats->count[FAIRLEAD_STAT_##stat])
+
+/* charge.c: who pays for a held datagram */
+int fairlead_charge_init(void);
+bool fairlead_charge_movable(const struct sk_buff *skb);
+void fairlead_charge_join(struct sk_buff *head, struct sk_buff *member);
+
+/* burst.c: holding and sending */
+int fairlead_burst_init(void);
+void fairlead_burst_exit(void);
+unsigned int fairlead_burst_take(struct fairlead_net *fn, struct sk_buff *skb,
+				 const struct nf_hook_state *state, unsigned int hlen);
+void fairlead_burst_flush_control(struct fairlead_net *fn);
+void fairlead_burst_flush_all(void);
+
+/* hook.c: which datagrams are WireGuard's */
+int fairlead_hook_register(struct net *net);
+void fairlead_hook_unregister(struct net *net);
+
+/* netlink.c */
+int fairlead_netlink_init(void);
+void fairlead_netlink_exit(void);
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which datagrams are WireGuard's.
+ *
+ * The hook is the last of POST_ROUTING: everything in netfilter, NAT included, has seen each
+ * datagram by itself and as it would be without us. What comes behind (neighbour, qdisc, device)
+ * sees bursts.
+ */
+#include "fairlead.h"
+
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/sched.h>
+#include <linux/udp.h>
+#include <net/dst.h>
+#if IS_ENABLED(CONFIG_NF_CONNTRACK)
+#include <net/netfilter/nf_conntrack.h>
+#endif
+
+/* WireGuard's message_data: type 4 as little-endian 32 bits, receiver index, counter, and the
+ * Poly1305 tag. Without a payload it is a keepalive. (drivers/net/wireguard/messages.h) */
+#define WG_MESSAGE_DATA	 cpu_to_le32(4)
+#define WG_KEEPALIVE_LEN 32
+
+static bool unconfirmed(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_NF_CONNTRACK)
+	enum ip_conntrack_info info;
+	struct nf_conn *ct = nf_ct_get(skb, &info);
+
+	return ct && !nf_ct_is_confirmed(ct);
+#else
+	return false;
+#endif
+}
+
+static bool odd_shape(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) || skb_has_frag_list(skb) || skb_shared(skb) || skb_cloned(skb) ||
+	       skb_zcopy((struct sk_buff *)skb) || skb_vlan_tag_present(skb) ||
+	       skb->encapsulation || skb_has_extensions((struct sk_buff *)skb) ||
+	       dst_xfrm(skb_dst(skb));
+}
+
+/* skb holds hlen bytes of IP and UDP header in its linear part, and a UDP source port of ours. */
+static unsigned int wireguard(struct fairlead_net *fn, struct sk_buff *skb,
+			      const struct nf_hook_state *state, unsigned int hlen)
+{
+	__le32 type_buf, *type;
+
+	type = skb_header_pointer(skb, hlen, sizeof(type_buf), &type_buf);
+	if (!type || *type != WG_MESSAGE_DATA || skb->len - hlen <= WG_KEEPALIVE_LEN) {
+		fairlead_count(fn, CONTROL);
+		goto pass;
+	}
+	/* The end of a run is known for workers only, and a slot belongs to a CPU: the worker must
+	 * not be able to move to another in the middle. */
+	if (!(current->flags & PF_WQ_WORKER) || !in_task() || !is_percpu_thread() || !state->sk) {
+		fairlead_count(fn, BYPASS_CONTEXT);
+		goto pass;
+	}
+	if (odd_shape(skb)) {
+		fairlead_count(fn, BYPASS_SHAPE);
+		goto pass;
+	}
+	if (unconfirmed(skb)) {
+		fairlead_count(fn, BYPASS_CONNTRACK);
+		goto pass;
+	}
+	if (!fairlead_charge_movable(skb)) {
+		fairlead_count(fn, BYPASS_OWNER);
+		goto pass;
+	}
+	/* Later headroom is made for the head of a burst only. */
+	if (skb_headroom(skb) < LL_RESERVED_SPACE(skb_dst(skb)->dev)) {
+		fairlead_count(fn, BYPASS_HEADROOM);
+		goto pass;
+	}
+	return fairlead_burst_take(fn, skb, state, hlen);
+pass:
+	fairlead_burst_flush_control(fn);
+	return NF_ACCEPT;
+}
+
+static unsigned int hook4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	const unsigned int hlen = sizeof(struct iphdr) + sizeof(struct udphdr);
+	const struct iphdr *iph = ip_hdr(skb);
+	struct fairlead_net *fn;
+
+	if (iph->protocol != IPPROTO_UDP || iph->ihl != 5 || ip_is_fragment(iph) ||
+	    skb_headlen(skb) < hlen || skb_transport_offset(skb) != sizeof(struct iphdr))
+		return NF_ACCEPT;
+	fn = fairlead_pernet(state->net);
+	if (!fn || !test_bit(ntohs(udp_hdr(skb)->source), fn->ports) ||
+	    ipv4_is_multicast(iph->daddr) || ipv4_is_lbcast(iph->daddr))
+		return NF_ACCEPT;
+	return wireguard(fn, skb, state, hlen);
+}
+
+static unsigned int hook6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	const unsigned int hlen = sizeof(struct ipv6hdr) + sizeof(struct udphdr);
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	struct fairlead_net *fn;
+
+	if (ip6h->nexthdr != IPPROTO_UDP || skb_headlen(skb) < hlen ||
+	    skb_transport_offset(skb) != sizeof(struct ipv6hdr))
+		return NF_ACCEPT;
+	fn = fairlead_pernet(state->net);
+	if (!fn || !test_bit(ntohs(udp_hdr(skb)->source), fn->ports) ||
+	    ipv6_addr_is_multicast(&ip6h->daddr))
+		return NF_ACCEPT;
+	return wireguard(fn, skb, state, hlen);
+}
+
+static const struct nf_hook_ops hook_ops[] = {
+	{
+		.hook = hook4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_POST_ROUTING,
+		.priority = NF_IP_PRI_LAST,
+	},
+	{
+		.hook = hook6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_POST_ROUTING,
+		.priority = NF_IP6_PRI_LAST,
+	},
+};
+
+int fairlead_hook_register(struct net *net)
+{
+	return nf_register_net_hooks(net, hook_ops, ARRAY_SIZE(hook_ops));
+}
+
+/* The hooks may still run on other CPUs until an RCU grace period has passed. */
+void fairlead_hook_unregister(struct net *net)
+{
+	nf_unregister_net_hooks(net, hook_ops, ARRAY_SIZE(hook_ops));
+}

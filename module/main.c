@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "fairlead.h"
+
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <net/genetlink.h>
+#include <net/netns/generic.h>
+
+static unsigned int net_id;
+
+struct pernet {
+	struct fairlead_net __rcu *fn;
+};
+
+struct fairlead_net *fairlead_pernet(struct net *net)
+{
+	struct pernet *p = net_generic(net, net_id);
+
+	/* Set once, freed after the namespace's hooks and requests are gone. */
+	return rcu_dereference_raw(p->fn);
+}
+
+struct fairlead_net *fairlead_pernet_get(struct net *net)
+{
+	struct pernet *p = net_generic(net, net_id);
+	struct fairlead_net *fn = rcu_dereference_raw(p->fn);
+
+	if (fn)
+		return fn;
+	fn = kzalloc(sizeof(*fn), GFP_KERNEL_ACCOUNT);
+	if (!fn)
+		return ERR_PTR(-ENOMEM);
+	fn->stats = alloc_percpu_gfp(struct fairlead_stats, GFP_KERNEL_ACCOUNT);
+	if (!fn->stats) {
+		kfree(fn);
+		return ERR_PTR(-ENOMEM);
+	}
+	rcu_assign_pointer(p->fn, fn);
+	return fn;
+}
+
+/* An RCU grace period lies between pre_exit and exit. */
+static void __net_exit fairlead_pre_exit(struct net *net)
+{
+	struct fairlead_net *fn = fairlead_pernet(net);
+
+	if (!fn || !fn->hooked)
+		return;
+	fairlead_hook_unregister(net);
+	fn->hooked = false;
+}
+
+static void __net_exit fairlead_exit_batch(struct list_head *nets)
+{
+	struct fairlead_net *fn;
+	struct net *net;
+	bool any = false;
+
+	list_for_each_entry(net, nets, exit_list)
+		any |= fairlead_pernet(net) != NULL;
+	if (!any)
+		return;
+	fairlead_burst_flush_all();
+	list_for_each_entry(net, nets, exit_list) {
+		fn = fairlead_pernet(net);
+		if (!fn)
+			continue;
+		free_percpu(fn->stats);
+		kfree(fn);
+	}
+}
+
+static struct pernet_operations fairlead_net_ops = {
+	.pre_exit = fairlead_pre_exit,
+	.exit_batch = fairlead_exit_batch,
+	.id = &net_id,
+	.size = sizeof(struct pernet),
+};
+
+static int __init fairlead_init(void)
+{
+	int err;
+
+	err = fairlead_charge_init();
+	if (err)
+		return err;
+	err = fairlead_burst_init();
+	if (err)
+		return err;
+	err = register_pernet_subsys(&fairlead_net_ops);
+	if (err)
+		goto err_burst;
+	err = fairlead_netlink_init();
+	if (err)
+		goto err_pernet;
+	return 0;
+
+err_pernet:
+	unregister_pernet_subsys(&fairlead_net_ops);
+err_burst:
+	fairlead_burst_exit();
+	return err;
+}
+
+static void __exit fairlead_exit(void)
+{
+	fairlead_netlink_exit();
+	unregister_pernet_subsys(&fairlead_net_ops);
+	fairlead_burst_exit();
+}
+
+module_init(fairlead_init);
+module_exit(fairlead_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Makes WireGuard's datagrams cross the stack in bursts");
+MODULE_VERSION(FAIRLEAD_VERSION);
+MODULE_ALIAS_GENL_FAMILY(FAIRLEAD_GENL_NAME);
