@@ -40,7 +40,7 @@ pkg_libs	= $(shell pkg-config --libs $(PKGS))
 tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 		  -Wno-missing-field-initializers -Wno-sign-compare -D_GNU_SOURCE \
 		  -DFL_VERSION='"$(VERSION)"' -DFL_DATADIR='"$(PREFIX)/share/fairlead"' \
-		  -I$(BUILD) -Itools -Imodule -Ibpf $(pkg_cflags)
+		  -I$(BUILD) -I. -Imodule/uapi $(pkg_cflags)
 
 .DEFAULT_GOAL := all
 .SECONDARY:

@@ -41,10 +41,10 @@ struct burst {
 	struct net *net;
 	struct sock *sk; /* WireGuard's UDP socket, held */
 	int (*okfn)(struct net *net, struct sock *sk, struct sk_buff *skb);
-	unsigned int hlen;   /* IP and UDP header */
-	unsigned int size;   /* UDP payload of every datagram but the last */
+	unsigned int hlen; /* IP and UDP header */
+	unsigned int size; /* UDP payload of every datagram but the last */
 	unsigned int count;
-	unsigned int bytes;  /* IP packet that the burst would make */
+	unsigned int bytes; /* IP packet that the burst would make */
 	unsigned int max_count, max_bytes;
 };
 
@@ -193,8 +193,7 @@ static bool belongs(const struct burst *b, const struct sk_buff *skb,
 		const struct ipv6hdr *first = ipv6_hdr(head), *ip6h = ipv6_hdr(skb);
 
 		/* The first word is version, traffic class and flow label. */
-		return *(__be32 *)first == *(__be32 *)ip6h &&
-		       first->hop_limit == ip6h->hop_limit &&
+		return *(__be32 *)first == *(__be32 *)ip6h && first->hop_limit == ip6h->hop_limit &&
 		       ipv6_addr_equal(&first->saddr, &ip6h->saddr) &&
 		       ipv6_addr_equal(&first->daddr, &ip6h->daddr);
 	}
@@ -307,10 +306,8 @@ void fairlead_burst_flush_all(void)
 
 	cpus_read_lock();
 	/* Still queued for another caller: it has not run yet, so it will run after now. */
-	for_each_online_cpu(cpu)
-		schedule_work_on(cpu, &per_cpu_ptr(&slots, cpu)->flush);
-	for_each_online_cpu(cpu)
-		flush_work(&per_cpu_ptr(&slots, cpu)->flush);
+	for_each_online_cpu(cpu) schedule_work_on(cpu, &per_cpu_ptr(&slots, cpu)->flush);
+	for_each_online_cpu(cpu) flush_work(&per_cpu_ptr(&slots, cpu)->flush);
 	cpus_read_unlock();
 }
 
@@ -336,8 +333,7 @@ int __init fairlead_burst_init(void)
 {
 	int err, cpu;
 
-	for_each_possible_cpu(cpu)
-		INIT_WORK(&per_cpu_ptr(&slots, cpu)->flush, flush_this_cpu);
+	for_each_possible_cpu(cpu) INIT_WORK(&per_cpu_ptr(&slots, cpu)->flush, flush_this_cpu);
 
 	/* Not exported by name, but this is the documented way to reach any tracepoint. */
 	for_each_kernel_tracepoint(find_tracepoint, NULL);

@@ -50,6 +50,7 @@ void fairlead_burst_flush_all(void);
 /* hook.c: which datagrams are WireGuard's */
 int fairlead_hook_register(struct net *net);
 void fairlead_hook_unregister(struct net *net);
+unsigned int fairlead_hook_count(void);
 
 /* netlink.c */
 int fairlead_netlink_init(void);

@@ -131,13 +131,26 @@ static const struct nf_hook_ops hook_ops[] = {
 	},
 };
 
+static atomic_t n_hooked = ATOMIC_INIT(0);
+
+/* Network namespaces that have the hooks. */
+unsigned int fairlead_hook_count(void)
+{
+	return atomic_read(&n_hooked);
+}
+
 int fairlead_hook_register(struct net *net)
 {
-	return nf_register_net_hooks(net, hook_ops, ARRAY_SIZE(hook_ops));
+	int err = nf_register_net_hooks(net, hook_ops, ARRAY_SIZE(hook_ops));
+
+	if (!err)
+		atomic_inc(&n_hooked);
+	return err;
 }
 
 /* The hooks may still run on other CPUs until an RCU grace period has passed. */
 void fairlead_hook_unregister(struct net *net)
 {
 	nf_unregister_net_hooks(net, hook_ops, ARRAY_SIZE(hook_ops));
+	atomic_dec(&n_hooked);
 }

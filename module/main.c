@@ -58,12 +58,12 @@ static void __net_exit fairlead_exit_batch(struct list_head *nets)
 	struct net *net;
 	bool any = false;
 
-	list_for_each_entry(net, nets, exit_list)
-		any |= fairlead_pernet(net) != NULL;
+	list_for_each_entry(net, nets, exit_list) any |= fairlead_pernet(net) != NULL;
 	if (!any)
 		return;
 	fairlead_burst_flush_all();
-	list_for_each_entry(net, nets, exit_list) {
+	list_for_each_entry(net, nets, exit_list)
+	{
 		fn = fairlead_pernet(net);
 		if (!fn)
 			continue;

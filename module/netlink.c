@@ -19,7 +19,8 @@ static int read_ports(struct genl_info *info, unsigned long *ports)
 	struct nlattr *attr, *tb[FAIRLEAD_PORTS_A_MAX + 1];
 	int rem, err;
 
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+	{
 		unsigned int first, last;
 
 		if (nla_type(attr) != FAIRLEAD_A_PORTS) {
@@ -104,7 +105,8 @@ static int put_ports(struct sk_buff *msg, const struct fairlead_net *fn)
 
 	if (!fn)
 		return 0;
-	for_each_set_bitrange(first, last, fn->ports, 65536) {
+	for_each_set_bitrange(first, last, fn->ports, 65536)
+	{
 		nest = nla_nest_start(msg, FAIRLEAD_A_PORTS);
 		if (!nest || nla_put_u16(msg, FAIRLEAD_PORTS_A_FIRST, first) ||
 		    nla_put_u16(msg, FAIRLEAD_PORTS_A_LAST, last - 1))
@@ -128,7 +130,8 @@ static int put_sums(struct sk_buff *msg, int type, const struct fairlead_net *fn
 		u64 sum = 0;
 
 		if (fn)
-			for_each_possible_cpu(cpu) {
+			for_each_possible_cpu(cpu)
+			{
 				const void *stats = per_cpu_ptr(fn->stats, cpu);
 				const unsigned long *count = stats + offset;
 
@@ -148,10 +151,9 @@ static size_t reply_size(const struct fairlead_net *fn)
 	size_t ranges = 0;
 
 	if (fn)
-		for_each_set_bitrange(first, last, fn->ports, 65536)
-			ranges++;
-	return nla_total_size(32) + ranges * nla_total_size(2 * nla_total_size(sizeof(u16))) +
-	       2 * nla_total_size(0) +
+		for_each_set_bitrange(first, last, fn->ports, 65536) ranges++;
+	return nla_total_size(32) + nla_total_size(sizeof(u32)) +
+	       ranges * nla_total_size(2 * nla_total_size(sizeof(u16))) + 2 * nla_total_size(0) +
 	       (__FAIRLEAD_STAT_MAX + FAIRLEAD_BURST_BUCKETS) * nla_total_size(sizeof(u64));
 }
 
@@ -166,7 +168,7 @@ static int cmd_get(struct sk_buff *skb, struct genl_info *info)
 		return -ENOMEM;
 	hdr = genlmsg_put_reply(msg, info, &fairlead_family, 0, FAIRLEAD_CMD_GET);
 	if (!hdr || nla_put_string(msg, FAIRLEAD_A_VERSION, THIS_MODULE->version) ||
-	    put_ports(msg, fn) ||
+	    nla_put_u32(msg, FAIRLEAD_A_NAMESPACES, fairlead_hook_count()) || put_ports(msg, fn) ||
 	    put_sums(msg, FAIRLEAD_A_STATS, fn, offsetof(struct fairlead_stats, count), 1,
 		     __FAIRLEAD_STAT_MAX, 1) ||
 	    put_sums(msg, FAIRLEAD_A_BURSTS, fn, offsetof(struct fairlead_stats, sizes), 0,

@@ -14,8 +14,8 @@
  *	Errors: -EINVAL (a range that ends before it starts, port 0, an unknown attribute; the
  *	extended ACK says which), -ENOMEM, -EPERM, -EOPNOTSUPP (a PREEMPT_RT kernel).
  *
- * FAIRLEAD_CMD_GET: one reply with FAIRLEAD_A_VERSION, the FAIRLEAD_A_PORTS in force,
- *	FAIRLEAD_A_STATS and FAIRLEAD_A_BURSTS.
+ * FAIRLEAD_CMD_GET: one reply with FAIRLEAD_A_VERSION, FAIRLEAD_A_NAMESPACES, the
+ *	FAIRLEAD_A_PORTS in force, FAIRLEAD_A_STATS and FAIRLEAD_A_BURSTS.
  */
 #define FAIRLEAD_GENL_NAME    "fairlead"
 #define FAIRLEAD_GENL_VERSION 1
@@ -34,7 +34,7 @@ enum fairlead_attr {
 	FAIRLEAD_A_PORTS,   /* nest of enum fairlead_ports_attr, repeated */
 	FAIRLEAD_A_STATS,   /* nest of u64, type = enum fairlead_stat */
 	FAIRLEAD_A_BURSTS,  /* nest of u64, type = 1 + bucket: bursts of up to 2^bucket datagrams */
-	FAIRLEAD_A_PAD,
+	FAIRLEAD_A_NAMESPACES, /* u32: network namespaces in which ports are set */
 	__FAIRLEAD_A_MAX,
 };
 #define FAIRLEAD_A_MAX (__FAIRLEAD_A_MAX - 1)
@@ -69,7 +69,7 @@ enum fairlead_stat {
 	FAIRLEAD_STAT_DROP_CSUM,	/* datagrams dropped: no memory to complete a checksum */
 	__FAIRLEAD_STAT_MAX,
 };
-#define FAIRLEAD_STAT_MAX (__FAIRLEAD_STAT_MAX - 1)
+#define FAIRLEAD_STAT_MAX      (__FAIRLEAD_STAT_MAX - 1)
 
 #define FAIRLEAD_BURST_MAX     64 /* datagrams in a burst: the kernel's UDP_MAX_SEGMENTS on 6.1 */
 #define FAIRLEAD_BURST_BUCKETS 7  /* 1, 2, 3-4, 5-8, 9-16, 17-32, 33-64 */

@@ -1,6 +1,308 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "accel.h"
 #include "../lib/cli.h"
+#include "../lib/json.h"
+#include "../lib/msg.h"
+#include "../lib/table.h"
+#include "../mesh/conf.h"
+#include "../metrics/metrics.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *opt_config = FL_MESH_CONF;
+static const char *opt_key = FL_NODE_KEY;
+static const char *opt_interface = "fl0";
+static const char *opt_module;
+
+/* Names of enum fairlead_stat, for both outputs. */
+static const struct {
+	enum fairlead_stat stat;
+	const char *name, *what;
+} stats[] = {
+	{ FAIRLEAD_STAT_HELD, "held", "datagrams held to form a burst" },
+	{ FAIRLEAD_STAT_BURSTS, "bursts", "bursts sent" },
+	{ FAIRLEAD_STAT_CONTROL, "control", "handshakes and keepalives, never held" },
+	{ FAIRLEAD_STAT_FLUSH_END, "flush_end", "bursts ended by: the worker's run was over" },
+	{ FAIRLEAD_STAT_FLUSH_FULL, "flush_full", "  full" },
+	{ FAIRLEAD_STAT_FLUSH_SHORT, "flush_short", "  a shorter datagram" },
+	{ FAIRLEAD_STAT_FLUSH_FLOW, "flush_flow", "  another flow" },
+	{ FAIRLEAD_STAT_FLUSH_CONTROL, "flush_control", "  a control message" },
+	{ FAIRLEAD_STAT_FLUSH_GONE, "flush_gone", "  switched off, CPU or namespace gone" },
+	{ FAIRLEAD_STAT_BYPASS_CONTEXT, "bypass_context",
+	  "datagrams not held: no CPU-bound worker sent it" },
+	{ FAIRLEAD_STAT_BYPASS_SHAPE, "bypass_shape", "  shape (fragment, options, XFRM, ...)" },
+	{ FAIRLEAD_STAT_BYPASS_CONNTRACK, "bypass_conntrack", "  connection not confirmed yet" },
+	{ FAIRLEAD_STAT_BYPASS_OWNER, "bypass_owner", "  socket charge cannot be moved" },
+	{ FAIRLEAD_STAT_BYPASS_HEADROOM, "bypass_headroom", "  no room for the link header" },
+	{ FAIRLEAD_STAT_CSUM, "csum", "checksums completed in software" },
+	{ FAIRLEAD_STAT_DROP_CSUM, "drop_csum", "dropped: no memory to complete a checksum" },
+};
+
+#define N_STATS (sizeof(stats) / sizeof(*stats))
+
+enum part { MODULE = 1, METRICS = 2 };
+
+/* The parts that are named, or all. */
+static int parts(int argc, char **argv, unsigned int *mask)
+{
+	*mask = argc ? 0 : MODULE | METRICS;
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], "module"))
+			*mask |= MODULE;
+		else if (!strcmp(argv[i], "metrics"))
+			*mask |= METRICS;
+		else
+			return fl_usage(
+				"accel: there is no part '%s'; the parts are module and metrics",
+				argv[i]);
+	}
+	return FL_OK;
+}
+
+static int refused(int err, const char *said)
+{
+	if (err == -EPERM)
+		return fl_fail("the module: not permitted: needs CAP_NET_ADMIN: run as root");
+	return fl_fail("the module: %s%s%s", strerror(-err), *said ? ": " : "", said);
+}
+
+static int module_on(const struct fl_mesh *mesh)
+{
+	struct fl_port_range range = {
+		.first = mesh->listen_port,
+		.last = mesh->listen_port + mesh->lanes - 1,
+	};
+	char said[256];
+	int err, ret;
+
+	err = fl_module_set(&range, 1, said);
+	if (err == -ENOENT) {
+		ret = fl_module_load(opt_module);
+		if (ret != FL_OK)
+			return ret;
+		err = fl_module_set(&range, 1, said);
+	}
+	return err ? refused(err, said) : FL_OK;
+}
+
+/* Who this node is, for the metrics: its peers are all the others. */
+static const struct fl_node *find_self(const struct fl_mesh *mesh)
+{
+	const struct fl_node *self;
+	struct fl_key *private_key, public_key;
+	char text[FL_KEY_BASE64];
+
+	private_key = fl_key_read_file(opt_key);
+	if (!private_key)
+		return NULL;
+	fl_key_public(&public_key, private_key);
+	fl_key_free(private_key);
+	self = fl_mesh_find(mesh, &public_key);
+	if (!self)
+		fl_err("%s: no node has this node's public key %s (made from %s)", mesh->path,
+		       fl_key_format(&public_key, text), opt_key);
+	return self;
+}
+
+static int run_on(int argc, char **argv)
+{
+	unsigned int mask, done = 0;
+	const struct fl_node *self;
+	struct fl_mesh *mesh;
+
+	if (parts(argc, argv, &mask))
+		return FL_USAGE;
+	mesh = fl_mesh_load(opt_config);
+	if (!mesh)
+		return FL_FAILED;
+	self = find_self(mesh);
+	if (self) {
+		if ((mask & MODULE) && module_on(mesh) == FL_OK)
+			done |= MODULE;
+		if ((mask & METRICS) && fl_metrics_attach(mesh, self, opt_interface) == FL_OK)
+			done |= METRICS;
+	}
+	fl_mesh_free(mesh);
+	if (done == mask)
+		return FL_OK;
+	if (!done)
+		return FL_FAILED;
+	/* Each part is of use without the other. */
+	fl_warn("only the %s is on", done == MODULE ? "module" : "metrics part");
+	return FL_DEGRADED;
+}
+
+static int module_off(void)
+{
+	struct fl_module_state st;
+	char said[256];
+	int err;
+
+	err = fl_module_set(NULL, 0, said);
+	if (err == -ENOENT)
+		return FL_OK;
+	if (err)
+		return refused(err, said);
+	err = fl_module_get(&st, said);
+	if (err)
+		return refused(err, said);
+	fl_module_state_free(&st);
+	/* Another namespace may still use it: then it stays. */
+	return st.namespaces ? FL_OK : fl_module_unload();
+}
+
+static int run_off(int argc, char **argv)
+{
+	unsigned int mask;
+	int ret = FL_OK, err;
+
+	if (parts(argc, argv, &mask))
+		return FL_USAGE;
+	if (mask & MODULE)
+		ret = module_off();
+	if (mask & METRICS) {
+		err = fl_metrics_detach();
+		ret = ret ? ret : err;
+	}
+	return ret;
+}
+
+static void bucket_name(unsigned int i, char out[16])
+{
+	if (i < 2)
+		snprintf(out, 16, "%u", 1 << i);
+	else
+		snprintf(out, 16, "%u-%u", (1 << (i - 1)) + 1, 1 << i);
+}
+
+static void status_json(bool loaded, const struct fl_module_state *st, bool metrics,
+			const struct fl_metrics_status *ms)
+{
+	struct json_object *doc = fl_json_new(1), *mod = json_object_new_object(),
+			   *met = json_object_new_object(), *sub;
+	char name[16];
+
+	json_object_object_add(doc, "module", mod);
+	fl_json_bool(mod, "loaded", loaded);
+	fl_json_str(mod, "version", loaded ? st->version : NULL);
+	fl_json_bool(mod, "on", st->n_ports > 0);
+	sub = json_object_new_array();
+	for (unsigned int i = 0; i < st->n_ports; i++) {
+		struct json_object *range = json_object_new_object();
+
+		fl_json_int(range, "first", st->ports[i].first);
+		fl_json_int(range, "last", st->ports[i].last);
+		json_object_array_add(sub, range);
+	}
+	json_object_object_add(mod, "ports", sub);
+	fl_json_int(mod, "namespaces", st->namespaces);
+	sub = json_object_new_object();
+	for (size_t i = 0; i < N_STATS; i++)
+		fl_json_u64(sub, stats[i].name, st->stat[stats[i].stat]);
+	json_object_object_add(mod, "counters", sub);
+	sub = json_object_new_object();
+	for (unsigned int i = 0; i < FAIRLEAD_BURST_BUCKETS; i++) {
+		bucket_name(i, name);
+		fl_json_u64(sub, name, st->bursts[i]);
+	}
+	json_object_object_add(mod, "burst_sizes", sub);
+
+	json_object_object_add(doc, "metrics", met);
+	fl_json_str(met, "interface", opt_interface);
+	fl_json_bool(met, "pinned", metrics && ms->pinned);
+	fl_json_bool(met, "attached", metrics && ms->attached);
+	fl_json_int(met, "peers", metrics ? ms->peers : 0);
+	fl_json_int(met, "prefixes", metrics ? ms->prefixes : 0);
+	fl_json_print(doc);
+}
+
+static void status_text(bool loaded, const struct fl_module_state *st, bool metrics,
+			const struct fl_metrics_status *ms)
+{
+	struct fl_table *t;
+	char name[16];
+
+	if (!loaded) {
+		puts("module:   not loaded (`fairlead accel on` loads it)");
+	} else {
+		printf("module:   version %s, %s", st->version,
+		       st->n_ports ? "on, UDP port" : "off here");
+		for (unsigned int i = 0; i < st->n_ports; i++) {
+			printf("%s%u", i ? ", " : " ", st->ports[i].first);
+			if (st->ports[i].last != st->ports[i].first)
+				printf("-%u", st->ports[i].last);
+		}
+		putchar('\n');
+	}
+	if (metrics && ms->attached)
+		printf("metrics:  on %s, %u peers, %u prefixes\n", opt_interface, ms->peers,
+		       ms->prefixes);
+	else
+		printf("metrics:  not attached to %s\n", opt_interface);
+	if (!loaded)
+		return;
+	putchar('\n');
+	t = fl_table_new();
+	fl_table_col(t, "COUNT", FL_RIGHT);
+	fl_table_col(t, "OF", FL_LEFT);
+	for (size_t i = 0; i < N_STATS; i++) {
+		fl_table_cell(t, "%" PRIu64, st->stat[stats[i].stat]);
+		fl_table_cell(t, "%s", stats[i].what);
+	}
+	for (unsigned int i = 0; i < FAIRLEAD_BURST_BUCKETS; i++) {
+		bucket_name(i, name);
+		fl_table_cell(t, "%" PRIu64, st->bursts[i]);
+		fl_table_cell(t, "bursts of %s", name);
+	}
+	fl_table_print(t, stdout);
+}
+
+static int run_status(int argc, char **argv)
+{
+	struct fl_metrics_status ms = { 0 };
+	struct fl_module_state st;
+	bool loaded, metrics;
+	char said[256];
+	int err;
+
+	(void)argc;
+	(void)argv;
+	err = fl_module_get(&st, said);
+	if (err && err != -ENOENT)
+		return refused(err, said);
+	loaded = !err;
+	metrics = fl_metrics_status(opt_interface, &ms);
+	if (fl_json)
+		status_json(loaded, &st, metrics, &ms);
+	else
+		status_text(loaded, &st, metrics, &ms);
+	fl_module_state_free(&st);
+	return loaded && st.n_ports && metrics && ms.attached ? FL_OK : FL_DEGRADED;
+}
+
+static const struct fl_opt on_opts[] = {
+	{ 'c', "config", FL_OPT_STR, &opt_config, "FILE", "mesh file (default " FL_MESH_CONF ")" },
+	{ 'k', "key", FL_OPT_STR, &opt_key, "FILE", "key file (default " FL_NODE_KEY ")" },
+	{ 'i', "interface", FL_OPT_STR, &opt_interface, "NAME", "lane interface (default fl0)" },
+	{ 'm', "module", FL_OPT_STR, &opt_module, "FILE", "load this fairlead.ko" },
+	{ 0 },
+};
+
+static const struct fl_opt status_opts[] = {
+	{ 'i', "interface", FL_OPT_STR, &opt_interface, "NAME", "lane interface (default fl0)" },
+	{ 0 },
+};
 
 const struct fl_verb fl_accel_verbs[] = {
+	{ "on", "[module] [metrics]", "Load the module and attach the BPF programs", on_opts, 0, 2,
+	  run_on },
+	{ "off", "[module] [metrics]", "Switch off what `on` switched on", NULL, 0, 2, run_off },
+	{ "status", "", "Show what is on, and the module's counters", status_opts, 0, 0,
+	  run_status },
 	{ 0 },
 };

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Loading and unloading fairlead.ko, without a child process. */
+#include "accel.h"
+#include "../lib/msg.h"
+
+#include <errno.h>
+#include <libkmod.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#define MODULE "fairlead"
+
+/* The module's own word for the kernel that it was built for; "" if it has none. */
+static void vermagic(struct kmod_module *mod, char *out, size_t size)
+{
+	struct kmod_list *info = NULL, *item;
+
+	*out = '\0';
+	if (kmod_module_get_info(mod, &info) < 0)
+		return;
+	kmod_list_foreach(item, info)
+	{
+		if (!strcmp(kmod_module_info_get_key(item), "vermagic"))
+			snprintf(out, size, "%.*s",
+				 (int)strcspn(kmod_module_info_get_value(item), " "),
+				 kmod_module_info_get_value(item));
+	}
+	kmod_module_info_free_list(info);
+}
+
+static int explain(struct kmod_module *mod, int err)
+{
+	const char *path = kmod_module_get_path(mod);
+	struct utsname uts;
+	char built[65];
+
+	uname(&uts);
+	vermagic(mod, built, sizeof(built));
+	if (!path)
+		path = MODULE;
+	switch (-err) {
+	case EPERM:
+		return fl_fail("%s: loading a module needs CAP_SYS_MODULE: run as root "
+			       "(or the kernel is locked down)",
+			       path);
+	case ENOEXEC:
+	case EINVAL:
+		if (strcmp(built, uts.release))
+			return fl_fail(
+				"%s: built for kernel %s, this one is %s: build it again with "
+				"`make module KDIR=/lib/modules/%s/build`",
+				path, *built ? built : "(unknown)", uts.release, uts.release);
+		return fl_fail("%s: the kernel refused it (%s): see the end of the kernel's log",
+			       path, strerror(-err));
+	case EKEYREJECTED:
+	case ENOKEY:
+		return fl_fail(
+			"%s: this kernel takes only modules that are signed with a key it knows",
+			path);
+	case ENOSYS:
+		return fl_fail("%s: this kernel has no loadable modules", path);
+	default:
+		return fl_fail("%s: cannot load it: %s", path, strerror(-err));
+	}
+}
+
+static int from_depmod(struct kmod_ctx *ctx, struct kmod_module **mod)
+{
+	struct kmod_list *list = NULL;
+	struct utsname uts;
+	int err;
+
+	err = kmod_module_new_from_lookup(ctx, MODULE, &list);
+	if (err < 0 || !list) {
+		uname(&uts);
+		return fl_fail(
+			"there is no fairlead.ko for kernel %s below /lib/modules: install it "
+			"with `make install`, or name it with --module FILE",
+			uts.release);
+	}
+	*mod = kmod_module_get_module(list);
+	kmod_module_unref_list(list);
+	return FL_OK;
+}
+
+int fl_module_load(const char *path)
+{
+	struct kmod_module *mod = NULL;
+	struct kmod_ctx *ctx;
+	int err, ret;
+
+	ctx = kmod_new(NULL, NULL);
+	if (!ctx)
+		return fl_fail("cannot read /lib/modules: %s", strerror(errno));
+	kmod_set_log_fn(ctx, NULL, NULL);
+	kmod_set_log_priority(ctx, 0);
+	if (path) {
+		err = kmod_module_new_from_path(ctx, path, &mod);
+		ret = err < 0 ? fl_fail("%s: %s", path, strerror(-err)) : FL_OK;
+	} else {
+		ret = from_depmod(ctx, &mod);
+	}
+	if (ret == FL_OK) {
+		/* Commands of modprobe.d would be child processes: they are not run. */
+		err = path ? kmod_module_insert_module(mod, 0, NULL) :
+			     kmod_module_probe_insert_module(mod, KMOD_PROBE_IGNORE_COMMAND, NULL,
+							     NULL, NULL, NULL);
+		if (err < 0 && err != -EEXIST)
+			ret = explain(mod, err);
+		kmod_module_unref(mod);
+	}
+	kmod_unref(ctx);
+	return ret;
+}
+
+int fl_module_unload(void)
+{
+	struct kmod_module *mod;
+	struct kmod_ctx *ctx;
+	int err;
+
+	ctx = kmod_new(NULL, NULL);
+	if (!ctx)
+		return fl_fail("cannot read /lib/modules: %s", strerror(errno));
+	err = kmod_module_new_from_name(ctx, MODULE, &mod);
+	if (!err) {
+		err = kmod_module_remove_module(mod, KMOD_REMOVE_NOWAIT);
+		kmod_module_unref(mod);
+	}
+	kmod_unref(ctx);
+	if (err < 0 && err != -ENOENT)
+		return fl_fail("cannot unload the module: %s", strerror(-err));
+	return FL_OK;
+}
