@@ -14,6 +14,9 @@
  * enum fl_exit.
  */
 
+/* Root reads it; there is nothing else to do with it. */
+#define FL_METRICS_FILE "/sys/fs/bpf/fairlead/metrics"
+
 struct fl_mesh;
 struct fl_node;
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FL_METRICS_EXPOSITION_H
+#define FL_METRICS_EXPOSITION_H
+
+#include <stddef.h>
+
+/*
+ * Metrics text as the iterator prints it, read back: the part that OpenMetrics 2.0 and the
+ * Prometheus text format 0.0.4 share (no timestamps, no exemplars), complete to its "# EOF".
+ */
+
+struct fl_label {
+	char *name, *value; /* value is unescaped */
+};
+
+struct fl_sample {
+	struct fl_label *labels;
+	size_t n_labels;
+	char *value; /* as printed: 64 bits do not fit into a double */
+};
+
+struct fl_family {
+	char *name, *type, *unit, *help; /* "" where there was no such line; type: "unknown" */
+	struct fl_sample *samples;
+	size_t n_samples;
+};
+
+struct fl_exposition {
+	struct fl_family *families;
+	size_t n_families;
+};
+
+/*
+ * Returns NULL after a message "WHERE:LINE: what is wrong". A family that comes twice, a sample
+ * outside its family, a text without "# EOF" at its end are errors: half a reading is none.
+ */
+struct fl_exposition *fl_exposition_parse(const char *where, const char *text, size_t len);
+void fl_exposition_free(struct fl_exposition *e);
+
+/* The value of a label, or NULL. */
+const char *fl_sample_label(const struct fl_sample *s, const char *name);
+
+#endif
