@@ -46,7 +46,7 @@ tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -W
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all tools bpf module modules test demo check format clean help install setup unit-tests bpf-tests \
-	fuzzers test-native
+	fuzzers check-format check-sparse check-tidy check-shell check-man
 
 all: tools bpf module
 
@@ -137,10 +137,89 @@ unit-tests: $(unit_bin)
 bpf-tests: $(bpft_bin)
 fuzzers: $(fuzz_bin)
 
+# ---- what a reviewer would run ------------------------------------------------------------------
+
+c_src	:= $(wildcard tools/*.[ch] tools/*/*.[ch] bpf/*.[ch] module/*.[ch] module/uapi/*.h selftests/*/*.[ch])
+sh_src	= $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' -r .ci scripts selftests --include='*' \
+	   --exclude-dir=corpus) selftests/lib.sh
+man_src	:= $(wildcard docs/man/*.[1-8])
+
+check: check-format check-sparse check-tidy check-shell check-man
+
+format:
+	$(Q)clang-format -i $(c_src)
+
+check-format:
+	$(say) CHECK clang-format
+	$(Q)clang-format --dry-run -Werror $(c_src)
+
+check-sparse: | $(skel)
+	$(say) CHECK sparse
+	$(Q)kdir=$$(scripts/kernel kdir $(lastword $(KERNELS))) && rm -rf $(BUILD)/sparse && mkdir -p $(BUILD)/sparse && \
+	cp -r module/. $(BUILD)/sparse/ && \
+	out=$$($(MAKE) -C $$kdir M=$(BUILD)/sparse C=2 W=1 modules 2>&1 | grep -E 'warning:|error:|Error ' | grep -v 'compiler differs'); \
+	[ -z "$$out" ] || { printf '%s\n' "$$out"; exit 1; }
+
+check-tidy: $(addprefix $(BUILD)/tidy/,$(tool_src:.c=.ok))
+
+$(BUILD)/tidy/%.ok: %.c .clang-tidy Makefile | $(skel)
+	$(say) TIDY $<
+	@mkdir -p $(@D)
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $< -- $(tool_cflags) 2>&1 | \
+		{ grep -vE '^[0-9]+ warnings? (generated|treated)|Suppressed|^Use -header' || :; }; exit $${PIPESTATUS[0]}
+	@touch $@
+
+check-shell:
+	$(say) CHECK shellcheck
+	$(Q)shellcheck -x -S warning $(sh_src)
+
+check-man:
+	$(say) CHECK mandoc
+	$(Q)mandoc -T lint -W warning $(man_src)
+
 # ---- the rest ----------------------------------------------------------------------------------
+# The two commands of the README install packages first; make must look at pkg-config and at the
+# kernels only after that, so they start it again.
 
 setup:
 	@scripts/setup
 
+demo: setup
+ifeq ($(VM),no)
+	@$(MAKE) all && scripts/demo --here
+else
+	@$(MAKE) tools bpf modules && scripts/demo
+endif
+
+test: setup
+	@$(MAKE) tools bpf modules unit-tests bpf-tests fuzzers
+	@selftests/run $(patsubst %,--vm %,$(KERNELS)) $(TESTS)
+
+TESTS ?= $(sort $(unit_bin)) $(sort $(bpft_bin)) $(sort $(wildcard selftests/cli/*.sh)) $(sort $(wildcard selftests/vm/*.sh))
+
+install: tools
+	install -Dm755 $(FAIRLEAD) $(DESTDIR)$(PREFIX)/sbin/fairlead
+	install -dm755 $(DESTDIR)$(PREFIX)/share/fairlead
+	cp -r --no-preserve=ownership sysctl/. $(DESTDIR)$(PREFIX)/share/fairlead/
+	for m in $(man_src); do install -Dm644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	for ko in $(wildcard $(BUILD)/module/*/fairlead.ko); do r=$$(basename $$(dirname $$ko)); \
+		install -Dm644 $$ko $(DESTDIR)/lib/modules/$$r/updates/fairlead.ko || exit 1; \
+		[ -n "$(DESTDIR)" ] || [ ! -e /lib/modules/$$r/modules.order ] || depmod $$r; done
+
 clean:
 	$(Q)rm -rf $(BUILD)
+
+help:
+	@printf '%s\n' \
+	'make                     tool, BPF programs, and the module for the running kernel (or the lab'"'"'s)' \
+	'make demo                the main job, for real: a three-node mesh in a VM; VM=no runs it right here' \
+	'make test                all tests, on this kernel and in VMs with $(strip $(KERNELS)); TESTS="FILE..." runs some' \
+	'make check               formatting, sparse, clang-tidy, shellcheck, man pages' \
+	'make tools|bpf           one part' \
+	'make module KDIR=...     the module for one kernel, into $(notdir $(BUILD))/module/<release>/' \
+	'make modules             the module for every kernel of the lab ($(strip $(KERNELS)))' \
+	'make install DESTDIR=... PREFIX=...' \
+	'make setup               install the packages that all of this needs' \
+	'make format | clean | help' \
+	'' \
+	'V=1 shows commands; BUILD=DIR builds elsewhere; FAIRLEAD_CACHE=DIR holds kernels ($(FAIRLEAD_CACHE))'
