@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FL_TEST_METRICS_ENV_H
+#define FL_TEST_METRICS_ENV_H
+
+/*
+ * What the tests of the metrics programs share: namespaces of their own, and meshes made by hand.
+ * Node i of a mesh has the address 10.200.x.y/32, fd00:200::i/128 and the pod CIDRs 10.(i).0/24 …
+ * as addresses() says; node 0 is the one that counts.
+ */
+
+#include "../../tools/lib/mem.h"
+#include "../../tools/lib/msg.h"
+#include "../../tools/mesh/conf.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+/* A mount and a network namespace of our own, with an empty bpffs. Exits if it cannot be had:
+ * these tests need root and nothing else. */
+static inline void env_enter(void)
+{
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=755")) {
+		printf("Bail out! namespaces and a bpffs of our own need root: %s\n",
+		       strerror(errno));
+		exit(1);
+	}
+}
+
+static inline struct fl_prefix env_v4(uint32_t addr, uint8_t len)
+{
+	return (struct fl_prefix){ .family = AF_INET, .len = len, .v4.s_addr = htonl(addr) };
+}
+
+static inline struct fl_prefix env_v6(uint16_t subnet, uint32_t host, uint8_t len)
+{
+	struct fl_prefix p = { .family = AF_INET6, .len = len };
+
+	p.v6.s6_addr[0] = 0xfd;
+	p.v6.s6_addr[2] = subnet >> 8;
+	p.v6.s6_addr[3] = subnet & 0xff;
+	for (int i = 0; i < 4; i++)
+		p.v6.s6_addr[15 - i] = host >> 8 * i;
+	return p;
+}
+
+static inline void env_node(struct fl_node *n, const char *name, uint32_t i)
+{
+	*n = (struct fl_node){ .name = fl_strdup(name), .line = i + 1 };
+	n->public_key.bytes[0] = 1;
+	memcpy(n->public_key.bytes + 4, &i, sizeof(i));
+	n->n_addresses = 2;
+	n->addresses = fl_zalloc(2 * sizeof(*n->addresses));
+	n->addresses[0] = env_v4(0x0ac80000 + i, 32);	/* 10.200.0.0 + i */
+	n->addresses[1] = env_v6(0x0200, i, 128);	/* fd00:200::i */
+	n->n_pod_cidrs = 2;
+	n->pod_cidrs = fl_zalloc(2 * sizeof(*n->pod_cidrs));
+	n->pod_cidrs[0] = env_v4(0x64000000 + (i << 8), 24); /* 100.0.0.0/24 + i */
+	n->pod_cidrs[1] = env_v6(0x0244, i << 8, 120);
+}
+
+/* n peers, "node-1" to "node-n", and this node, "node-0". */
+static inline struct fl_mesh *env_mesh(uint32_t n)
+{
+	struct fl_mesh *m = fl_zalloc(sizeof(*m));
+	char name[32];
+
+	m->path = fl_strdup("mesh.conf");
+	m->name = fl_strdup("test");
+	m->n_nodes = n + 1;
+	m->nodes = fl_zalloc(m->n_nodes * sizeof(*m->nodes));
+	for (uint32_t i = 0; i <= n; i++) {
+		snprintf(name, sizeof(name), "node-%u", i);
+		env_node(&m->nodes[i], name, i);
+	}
+	return m;
+}
+
+static inline void env_mesh_free(struct fl_mesh *m)
+{
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		free(m->nodes[i].name);
+		free(m->nodes[i].addresses);
+		free(m->nodes[i].pod_cidrs);
+	}
+	free(m->nodes);
+	free(m->name);
+	free(m->path);
+	free(m);
+}
+
+#endif
