@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "plan.h"
+#include "sysctl.h"
+#include "../lib/mem.h"
+#include "../lib/msg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+const char *const fl_tune_state_names[FL_TUNE_STATES] = {
+	[FL_TUNE_OK] = "ok",
+	[FL_TUNE_CHANGE] = "change",
+	[FL_TUNE_DEFERRED] = "deferred",
+	[FL_TUNE_ABSENT] = "absent",
+};
+
+static unsigned int kernel_version(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname u;
+
+	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return 0;
+	return major << 8 | (minor & 255);
+}
+
+#define BAD(s, fmt, ...)                                                                           \
+	(fl_err("%s:%u: %s: " fmt, (s)->file, (s)->line, (s)->name, ##__VA_ARGS__), -1)
+
+static int evaluate(struct fl_tune_item *it, const struct fl_fact *facts)
+{
+	const struct fl_setting *s = it->set;
+	struct fl_expr_error err;
+
+	it->wanted = fl_value_wanted(&s->key->type, s->value, facts, &err);
+	if (it->wanted)
+		return 0;
+	if (err.column)
+		return BAD(s, "'%s', character %zu: %s", s->value, err.column, err.what);
+	return BAD(s, "%s", err.what);
+}
+
+static int missing(struct fl_tune_item *it, unsigned int kernel)
+{
+	const struct fl_setting *s = it->set;
+	const struct fl_catalog_key *k = s->key;
+
+	if (kernel && ((k->since && kernel < k->since) || (k->until && kernel > k->until))) {
+		it->state = FL_TUNE_ABSENT;
+		return 0;
+	}
+	if (k->module) {
+		it->state = FL_TUNE_DEFERRED;
+		return 0;
+	}
+	if (k->scope == FL_SCOPE_INIT_ONLY)
+		return BAD(
+			s,
+			"only the initial network namespace has it; run fairlead on the node itself");
+	if (strchr(k->name, '*'))
+		return BAD(
+			s,
+			"no such interface, or this kernel does not have the key; remove it from the profile");
+	return BAD(s, "this kernel does not have it; remove it from the profile");
+}
+
+static int compare(struct fl_tune_item *it, unsigned int kernel)
+{
+	const struct fl_setting *s = it->set;
+	const char *why;
+	char *raised;
+	int err;
+
+	err = fl_sysctl_read(s->name, &it->raw);
+	if (err == -ENOENT)
+		return missing(it, kernel);
+	if (err)
+		return BAD(s, "cannot read: %s", fl_sysctl_strerror(err));
+	it->now = fl_value_canonical(&s->key->type, it->raw, &why);
+	if (!it->now)
+		return BAD(s,
+			   "the kernel says '%.60s', which is %s; the catalogue (%s:%u) is wrong",
+			   it->raw, why, s->key->file, s->key->line);
+	if (s->raise) {
+		raised = fl_value_raise(&s->key->type, it->now, it->wanted);
+		free(it->wanted);
+		it->wanted = raised;
+	}
+	it->state = strcmp(it->now, it->wanted) ? FL_TUNE_CHANGE : FL_TUNE_OK;
+	return 0;
+}
+
+struct order {
+	const struct fl_profiles *p;
+	struct fl_tune_plan *plan;
+	bool *taken;
+};
+
+/* Depth first: what has to be written before goes before. The catalogue has no circles. */
+static void take(struct order *o, int i)
+{
+	const struct fl_catalog_key *key = o->p->settings[i].key;
+
+	if (o->taken[i])
+		return;
+	o->taken[i] = true;
+	for (int a = 0; a < key->n_after; a++)
+		for (int j = 0; j < o->p->n_settings; j++)
+			if (!strcmp(o->p->settings[j].key->name, key->after[a]))
+				take(o, j);
+	o->plan->items[o->plan->n++].set = &o->p->settings[i];
+}
+
+int fl_tune_plan(struct fl_tune_plan *plan, const struct fl_profiles *p,
+		 const struct fl_fact *facts)
+{
+	size_t n = (size_t)p->n_settings;
+	struct order o = { .p = p, .plan = plan, .taken = fl_zalloc(n * sizeof(bool)) };
+	unsigned int kernel = kernel_version();
+	int err = 0;
+
+	*plan = (struct fl_tune_plan){ .items = fl_zalloc(n * sizeof(*plan->items)) };
+	for (int i = 0; i < p->n_settings; i++)
+		take(&o, i);
+	free(o.taken);
+	for (int i = 0; i < plan->n; i++)
+		err |= evaluate(&plan->items[i], facts);
+	for (int i = 0; !err && i < plan->n; i++)
+		err |= compare(&plan->items[i], kernel);
+	if (err) {
+		fl_tune_plan_free(plan);
+		return -1;
+	}
+	for (int i = 0; i < plan->n; i++)
+		plan->count[plan->items[i].state]++;
+	return 0;
+}
+
+void fl_tune_plan_free(struct fl_tune_plan *plan)
+{
+	for (int i = 0; i < plan->n; i++) {
+		free(plan->items[i].raw);
+		free(plan->items[i].now);
+		free(plan->items[i].wanted);
+	}
+	free(plan->items);
+	*plan = (struct fl_tune_plan){ 0 };
+}
