@@ -45,7 +45,7 @@ tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -W
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tools bpf module modules test demo check format clean help install setup unit-tests bpf-tests \
+.PHONY: all tools bpf module modules test demo check format clean help install setup unit-tests bpf-tests vm-tests \
 	fuzzers check-format check-sparse check-tidy check-shell check-man
 
 all: tools bpf module
@@ -117,6 +117,7 @@ modules:
 
 unit_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard selftests/unit/test_*.c))
 bpft_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard selftests/bpf/test_*.c))
+vm_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard selftests/vm/*.c))
 fuzz_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard selftests/fuzz/fuzz_*.c))
 
 $(BUILD)/selftests/%: selftests/%.c $(BUILD)/libfairlead.a Makefile
@@ -131,9 +132,10 @@ $(BUILD)/selftests/fuzz/%: selftests/fuzz/%.c $(tool_src) Makefile | $(skel)
 	$(Q)$(CLANG) $(tool_cflags) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -MMD -MP -MF $@.d -MT $@ \
 		-o $@ $< $(tool_src) $(pkg_libs)
 
--include $(addsuffix .d,$(unit_bin) $(bpft_bin) $(fuzz_bin))
+-include $(addsuffix .d,$(unit_bin) $(bpft_bin) $(vm_bin) $(fuzz_bin))
 
 unit-tests: $(unit_bin)
+vm-tests: $(vm_bin)
 bpf-tests: $(bpft_bin)
 fuzzers: $(fuzz_bin)
 
@@ -192,7 +194,7 @@ else
 endif
 
 test: setup
-	@$(MAKE) tools bpf modules unit-tests bpf-tests fuzzers
+	@$(MAKE) tools bpf modules unit-tests bpf-tests vm-tests fuzzers
 	@selftests/run $(patsubst %,--vm %,$(KERNELS)) $(TESTS)
 
 TESTS ?= $(sort $(unit_bin)) $(sort $(bpft_bin)) $(sort $(wildcard selftests/cli/*.sh)) $(sort $(wildcard selftests/vm/*.sh))
