@@ -41,7 +41,7 @@ static bool odd_shape(const struct sk_buff *skb)
 	return skb_is_gso(skb) || skb_has_frag_list(skb) || skb_shared(skb) || skb_cloned(skb) ||
 	       skb_zcopy((struct sk_buff *)skb) || skb_vlan_tag_present(skb) ||
 	       skb->encapsulation || skb_has_extensions((struct sk_buff *)skb) ||
-	       dst_xfrm(skb_dst(skb));
+	       dst_xfrm(skb_dst(skb)) || skb_dst_is_noref(skb);
 }
 
 /* skb holds hlen bytes of IP and UDP header in its linear part, and a UDP source port of ours. */

@@ -91,7 +91,7 @@ static void check_tcp(int fd)
 	exit(0);
 }
 
-static int serve(uint16_t port)
+__attribute__((noreturn)) static void serve(uint16_t port)
 {
 	int tcp = listen_on(SOCK_STREAM, port), udp = listen_on(SOCK_DGRAM, port), fd;
 	pid_t child = fork();
@@ -198,7 +198,7 @@ static int udp(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "serve"))
-		return serve(strtoul(argv[2], NULL, 10));
+		serve(strtoul(argv[2], NULL, 10));
 	if (argc == 5 && !strcmp(argv[1], "tcp"))
 		return tcp(argv[2], argv[3], strtoull(argv[4], NULL, 10));
 	if (argc >= 5 && !strcmp(argv[1], "udp"))

@@ -23,6 +23,11 @@ int fl_module_get(struct fl_module_state *st, char *said);
 int fl_module_set(const struct fl_port_range *ports, unsigned int n, char *said);
 void fl_module_state_free(struct fl_module_state *st);
 
+/* A reply to FAIRLEAD_CMD_GET, added to a zeroed *st. Unknown and malformed attributes are passed
+ * over. */
+struct nlmsghdr;
+void fl_module_parse(const struct nlmsghdr *nlh, struct fl_module_state *st);
+
 /* load.c: the kernel's module loader. path NULL: where depmod put it. Prints what is wrong,
  * returns enum fl_exit. */
 int fl_module_load(const char *path);

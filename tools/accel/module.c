@@ -41,9 +41,8 @@ static void read_sums(const struct nlattr *nest, uint64_t *sums, unsigned int n,
 	}
 }
 
-static int on_state(const struct nlmsghdr *nlh, void *data)
+void fl_module_parse(const struct nlmsghdr *nlh, struct fl_module_state *st)
 {
-	struct fl_module_state *st = data;
 	struct nlattr *attr;
 
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
@@ -69,6 +68,11 @@ static int on_state(const struct nlmsghdr *nlh, void *data)
 			break;
 		}
 	}
+}
+
+static int on_state(const struct nlmsghdr *nlh, void *data)
+{
+	fl_module_parse(nlh, data);
 	return MNL_CB_OK;
 }
 
