@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The text that the iterator prints: complete, in order, each thing once, from 0 to 10,000 peers,
+ * whatever the reader's buffer; and what changes in the mesh do to slots and counters.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "metrics_env.h"
+#include "../../tools/metrics/exposition.h"
+#include "../../tools/metrics/maps.h"
+#include "bpf/metrics.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sodium.h>
+#include <time.h>
+
+static struct metrics_bpf *skel;
+static struct fl_metrics_maps maps;
+static struct bpf_link *iter;
+static int cpus;
+
+static int load(void **state)
+{
+	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
+	union bpf_iter_link_info info = { 0 };
+
+	(void)state;
+	cpus = libbpf_num_possible_cpus();
+	skel = metrics_bpf__open();
+	if (!skel)
+		return -1;
+	skel->rodata->fl_cpus = cpus;
+	strcpy((char *)skel->rodata->fl_version, "1.2.3-test");
+	if (metrics_bpf__load(skel))
+		return -1;
+	maps.fd[FL_MAP_PREFIX] = bpf_map__fd(skel->maps.metrics_prefix);
+	maps.fd[FL_MAP_COUNTS] = bpf_map__fd(skel->maps.metrics_counts);
+	maps.fd[FL_MAP_PEERS] = bpf_map__fd(skel->maps.metrics_peers);
+	maps.fd[FL_MAP_NODE] = bpf_map__fd(skel->maps.metrics_node);
+	maps.fd[FL_MAP_LANES] = bpf_map__fd(skel->maps.metrics_lanes);
+	info.map.map_fd = bpf_map__fd(skel->maps.metrics_rows);
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
+	iter = bpf_program__attach_iter(skel->progs.fl_metrics_show, &opts);
+	return iter ? 0 : -1;
+}
+
+static int unload(void **state)
+{
+	(void)state;
+	bpf_link__destroy(iter);
+	metrics_bpf__destroy(skel);
+	return 0;
+}
+
+/* Everything, in reads of `chunk` bytes. The caller frees it. */
+static char *slurp(size_t chunk, size_t *len)
+{
+	int fd = bpf_iter_create(bpf_link__fd(iter));
+	size_t size = 0, room = 1 << 16;
+	char *text = malloc(room);
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	for (;;) {
+		if (room - size < chunk + 1)
+			text = realloc(text, room = 2 * room + chunk);
+		n = read(fd, text + size, chunk);
+		if (n < 0)
+			fail_msg("read after %zu bytes: %s", size, strerror(errno));
+		if (!n)
+			break;
+		size += n;
+	}
+	close(fd);
+	text[size] = '\0';
+	*len = size;
+	return text;
+}
+
+static struct fl_exposition *read_file(void)
+{
+	struct fl_exposition *e;
+	size_t len;
+	char *text = slurp(1 << 16, &len);
+
+	e = fl_exposition_parse("metrics", text, len);
+	assert_non_null(e);
+	free(text);
+	return e;
+}
+
+static const struct fl_family *family(const struct fl_exposition *e, const char *name)
+{
+	for (size_t i = 0; i < e->n_families; i++)
+		if (!strcmp(e->families[i].name, name))
+			return &e->families[i];
+	fail_msg("no family %s", name);
+	return NULL;
+}
+
+/* The one sample with this label value; a second one is a failure. */
+static const char *value(const struct fl_family *f, const char *peer)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < f->n_samples; i++) {
+		const char *name = fl_sample_label(&f->samples[i], "peer");
+
+		if (name && !strcmp(name, peer)) {
+			assert_null(found);
+			found = f->samples[i].value;
+		}
+	}
+	return found;
+}
+
+static void set_counts(uint32_t slot, uint64_t base)
+{
+	struct fl_metrics_counts all[cpus];
+
+	/* Spread over the CPUs, so that the sum is what counts. */
+	memset(all, 0, sizeof(all));
+	for (int i = 0; i < cpus; i++) {
+		all[i].rx_packets = base + i;
+		all[i].rx_bytes = base * 10 + i;
+		all[i].tx_packets = base * 100 + i;
+		all[i].tx_bytes = base * 1000 + i;
+	}
+	assert_int_equal(bpf_map_update_elem(maps.fd[FL_MAP_COUNTS], &slot, all, BPF_EXIST), 0);
+}
+
+static uint64_t summed(uint64_t base)
+{
+	return base * cpus + (uint64_t)cpus * (cpus - 1) / 2;
+}
+
+static int fill(struct fl_mesh *m)
+{
+	return fl_metrics_fill(&maps, m, &m->nodes[0]);
+}
+
+static void fill_n(uint32_t n)
+{
+	struct fl_mesh *m = env_mesh(n);
+
+	assert_int_equal(fill(m), FL_OK);
+	env_mesh_free(m);
+}
+
+static int empty(void **state)
+{
+	(void)state;
+	fill_n(0);
+	return 0;
+}
+
+/* ---- size ---- */
+
+static void check_complete(uint32_t n)
+{
+	static const char *const fields[] = {
+		"fairlead_peer_receive_packets_total", "fairlead_peer_receive_bytes_total",
+		"fairlead_peer_transmit_packets_total", "fairlead_peer_transmit_bytes_total",
+	};
+	struct fl_exposition *e;
+	uint64_t scale = 1;
+	char want[64];
+
+	fill_n(n);
+	for (uint32_t i = 0; i < n; i++)
+		set_counts(i, i + 7);
+	e = read_file();
+	assert_int_equal(e->n_families, FL_METRICS_N_FAMILIES);
+	snprintf(want, sizeof(want), "%u", n);
+	assert_string_equal(family(e, "fairlead_peers")->samples[0].value, want);
+	assert_int_equal(family(e, "fairlead_peer_info")->n_samples, n);
+	assert_int_equal(family(e, "fairlead_peer_start_time_seconds")->n_samples, n);
+	for (int k = 0; k < 4; k++, scale *= 10) {
+		const struct fl_family *f = family(e, fields[k]);
+
+		/* By slot, which is the order of the mesh file: the same on every read. */
+		assert_int_equal(f->n_samples, n);
+		for (uint32_t i = 0; i < n; i++) {
+			snprintf(want, sizeof(want), "node-%u", i + 1);
+			assert_string_equal(fl_sample_label(&f->samples[i], "peer"), want);
+			snprintf(want, sizeof(want), "%llu",
+				 (unsigned long long)summed((i + 7) * scale));
+			assert_string_equal(f->samples[i].value, want);
+		}
+	}
+	fl_exposition_free(e);
+}
+
+static void test_no_peer(void **state)
+{
+	(void)state;
+	check_complete(0);
+}
+
+static void test_1_peer(void **state)
+{
+	(void)state;
+	check_complete(1);
+}
+
+static void test_2_peers(void **state)
+{
+	(void)state;
+	check_complete(2);
+}
+
+/* Rows hold 32 peers. */
+static void test_around_a_row(void **state)
+{
+	(void)state;
+	check_complete(31);
+	check_complete(32);
+	check_complete(33);
+}
+
+static void test_1000_peers(void **state)
+{
+	(void)state;
+	check_complete(1000);
+}
+
+static void test_10000_peers(void **state)
+{
+	struct timespec a, b;
+	size_t len;
+	char *text;
+
+	(void)state;
+	check_complete(10000);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	text = slurp(1 << 17, &len);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	printf("# 10,000 peers: %zu bytes in %.1f ms\n", len,
+	       (b.tv_sec - a.tv_sec) * 1e3 + (b.tv_nsec - a.tv_nsec) / 1e6);
+	free(text);
+}
+
+static void test_full(void **state)
+{
+	struct fl_mesh *m = env_mesh(FL_METRICS_PEERS_MAX);
+
+	(void)state;
+	assert_int_equal(fill(m), FL_OK);
+	env_mesh_free(m);
+	check_complete(FL_METRICS_PEERS_MAX);
+}
+
+static void test_one_too_many(void **state)
+{
+	struct fl_mesh *m = env_mesh(FL_METRICS_PEERS_MAX + 1);
+	struct fl_exposition *e;
+	char *msg = NULL;
+	size_t len;
+
+	(void)state;
+	fill_n(2);
+	fl_msg_stream = open_memstream(&msg, &len);
+	assert_int_equal(fill(m), FL_FAILED);
+	fclose(fl_msg_stream);
+	fl_msg_stream = NULL;
+	assert_non_null(strstr(msg, "16385 peers"));
+	free(msg);
+	env_mesh_free(m);
+	e = read_file();
+	assert_int_equal(family(e, "fairlead_peer_info")->n_samples, 2);
+	fl_exposition_free(e);
+}
+
+/* The longest names there can be: a row must fit into the iterator's buffer. */
+static void test_longest_names(void **state)
+{
+	struct fl_mesh *m = env_mesh(100);
+	struct fl_exposition *e;
+	char name[FL_METRICS_LABEL];
+
+	(void)state;
+	for (uint32_t i = 1; i <= 100; i++) {
+		memset(name, 'a', sizeof(name) - 1);
+		snprintf(name + sizeof(name) - 11, 11, "%010u", i);
+		free(m->nodes[i].name);
+		m->nodes[i].name = fl_strdup(name);
+	}
+	assert_int_equal(fill(m), FL_OK);
+	for (uint32_t i = 0; i < 100; i++)
+		set_counts(i, UINT64_MAX / 1000 / cpus - cpus);
+	e = read_file();
+	assert_int_equal(family(e, "fairlead_peer_info")->n_samples, 100);
+	assert_non_null(value(family(e, "fairlead_peer_transmit_bytes_total"), name));
+	fl_exposition_free(e);
+	free(m->nodes[1].name);
+	m->nodes[1].name = fl_zalloc(FL_METRICS_LABEL + 1);
+	memset(m->nodes[1].name, 'b', FL_METRICS_LABEL);
+	fl_msg_stream = fopen("/dev/null", "w");
+	assert_int_equal(fill(m), FL_FAILED);
+	fclose(fl_msg_stream);
+	fl_msg_stream = NULL;
+	env_mesh_free(m);
+}
+
+/* Whatever size the reads have, the text is the same: no row is cut, lost or repeated. */
+static void test_any_reader(void **state)
+{
+	static const size_t chunks[] = { 1, 7, 100, 4095, 4096, 32768, 32769, 1 << 20 };
+	size_t len, want_len;
+	char *want, *text;
+
+	(void)state;
+	fill_n(700);
+	want = slurp(1 << 16, &want_len);
+	for (size_t i = 0; i < sizeof(chunks) / sizeof(*chunks); i++) {
+		text = slurp(chunks[i], &len);
+		assert_int_equal(len, want_len);
+		assert_memory_equal(text, want, len);
+		free(text);
+	}
+	free(want);
+}
+
+/* ---- text ---- */
+
+static void test_head(void **state)
+{
+	const struct fl_family *f;
+	struct fl_exposition *e;
+	size_t len;
+	char *text;
+
+	(void)state;
+	fill_n(1);
+	text = slurp(1 << 16, &len);
+	assert_memory_equal(text,
+			    "# TYPE fairlead_build_info gauge\n"
+			    "# HELP fairlead_build_info Version of the Fairlead that made this file; the value is 1.\n"
+			    "fairlead_build_info{version=\"1.2.3-test\"} 1\n",
+			    strlen("# TYPE fairlead_build_info gauge\n") + 88);
+	assert_string_equal(text + len - 6, "# EOF\n");
+	assert_non_null(strstr(text, "# TYPE fairlead_peer_receive_bytes_total counter\n"
+				     "# UNIT fairlead_peer_receive_bytes_total bytes\n"
+				     "# HELP fairlead_peer_receive_bytes_total "));
+	free(text);
+	e = read_file();
+	f = family(e, "fairlead_peer_info");
+	assert_string_equal(fl_sample_label(&f->samples[0], "public_key"),
+			    "AQAAAAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+	fl_exposition_free(e);
+}
+
+static void test_nasty_names(void **state)
+{
+	static const char *const names[] = {
+		"a\"b", "back\\slash", "new\nline", "tab\there", "} 5\nfairlead_peers 99",
+		"# EOF", "%s%n%d", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x9a\xa2", "",
+	};
+	size_t n = sizeof(names) / sizeof(*names);
+	struct fl_mesh *m = env_mesh(n);
+	struct fl_exposition *e;
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		free(m->nodes[i + 1].name);
+		m->nodes[i + 1].name = fl_strdup(names[i]);
+	}
+	assert_int_equal(fill(m), FL_OK);
+	e = read_file();
+	assert_int_equal(e->n_families, FL_METRICS_N_FAMILIES);
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(value(family(e, "fairlead_peer_receive_bytes_total"),
+					  names[i]), "0");
+	fl_exposition_free(e);
+	env_mesh_free(m);
+}
+
+static void test_start_time(void **state)
+{
+	struct fl_exposition *e;
+	double t;
+
+	(void)state;
+	fill_n(1);
+	e = read_file();
+	t = strtod(value(family(e, "fairlead_peer_start_time_seconds"), "node-1"), NULL);
+	assert_true(t <= (double)time(NULL) + 1 && t >= (double)time(NULL) - 5);
+	fl_exposition_free(e);
+}
+
+static void test_unmatched(void **state)
+{
+	struct fl_exposition *e;
+	char want[32];
+
+	(void)state;
+	set_counts(FL_METRICS_UNMATCHED, 5);
+	e = read_file();
+	snprintf(want, sizeof(want), "%llu", (unsigned long long)summed(5));
+	assert_string_equal(family(e, "fairlead_unmatched_receive_packets_total")->samples[0].value,
+			    want);
+	snprintf(want, sizeof(want), "%llu", (unsigned long long)summed(5000));
+	assert_string_equal(family(e, "fairlead_unmatched_transmit_bytes_total")->samples[0].value,
+			    want);
+	fl_exposition_free(e);
+}
+
+/* ---- change ---- */
+
+static const char *rx_packets(const struct fl_exposition *e, const char *peer)
+{
+	return value(family(e, "fairlead_peer_receive_packets_total"), peer);
+}
+
+static uint32_t slot_of(const char *addr)
+{
+	struct fl_metrics_prefix key = { .prefixlen = 64, .family = 4 };
+	uint32_t slot = 12345678;
+
+	inet_pton(AF_INET, addr, key.addr);
+	bpf_map_lookup_elem(maps.fd[FL_MAP_PREFIX], &key, &slot);
+	return slot;
+}
+
+/* node-2 leaves, node-4 comes: the others keep slot and count; what was node-2's is gone. */
+static void test_one_goes_one_comes(void **state)
+{
+	struct fl_mesh *m = env_mesh(3);
+	struct fl_exposition *e;
+	char want[32];
+
+	(void)state;
+	assert_int_equal(fill(m), FL_OK);
+	for (uint32_t i = 0; i < 3; i++)
+		set_counts(i, 10 + i);
+	free(m->nodes[2].name);
+	free(m->nodes[2].addresses);
+	free(m->nodes[2].pod_cidrs);
+	env_node(&m->nodes[2], "node-4", 4);
+	assert_int_equal(fill(m), FL_OK);
+	e = read_file();
+	assert_int_equal(family(e, "fairlead_peer_info")->n_samples, 3);
+	assert_null(rx_packets(e, "node-2"));
+	assert_string_equal(rx_packets(e, "node-4"), "0");
+	snprintf(want, sizeof(want), "%llu", (unsigned long long)summed(10));
+	assert_string_equal(rx_packets(e, "node-1"), want);
+	snprintf(want, sizeof(want), "%llu", (unsigned long long)summed(12));
+	assert_string_equal(rx_packets(e, "node-3"), want);
+	assert_int_equal(slot_of("10.200.0.2"), 12345678);
+	assert_int_equal(slot_of("10.200.0.4"), 3);
+	assert_int_equal(fl_metrics_count_prefixes(&maps), 12);
+	fl_exposition_free(e);
+	env_mesh_free(m);
+}
+
+static void test_rename_keeps_counters(void **state)
+{
+	struct fl_mesh *m = env_mesh(2);
+	struct fl_exposition *e;
+	char want[32], start[32];
+
+	(void)state;
+	assert_int_equal(fill(m), FL_OK);
+	set_counts(1, 10);
+	e = read_file();
+	snprintf(start, sizeof(start), "%s",
+		 value(family(e, "fairlead_peer_start_time_seconds"), "node-2"));
+	fl_exposition_free(e);
+	strcpy(m->nodes[2].name, "renam");
+	usleep(2000);
+	assert_int_equal(fill(m), FL_OK);
+	e = read_file();
+	snprintf(want, sizeof(want), "%llu", (unsigned long long)summed(10));
+	assert_null(rx_packets(e, "node-2"));
+	assert_string_equal(rx_packets(e, "renam"), want);
+	assert_string_equal(value(family(e, "fairlead_peer_start_time_seconds"), "renam"), start);
+	fl_exposition_free(e);
+	env_mesh_free(m);
+}
+
+/* Another key is another peer: from zero, and a later start says so. */
+static void test_new_key_starts_anew(void **state)
+{
+	struct fl_mesh *m = env_mesh(2);
+	struct fl_exposition *e;
+	double before, after;
+
+	(void)state;
+	assert_int_equal(fill(m), FL_OK);
+	set_counts(1, 10);
+	e = read_file();
+	before = strtod(value(family(e, "fairlead_peer_start_time_seconds"), "node-2"), NULL);
+	fl_exposition_free(e);
+	m->nodes[2].public_key.bytes[31] ^= 1;
+	usleep(2000);
+	assert_int_equal(fill(m), FL_OK);
+	e = read_file();
+	assert_int_equal(family(e, "fairlead_peer_info")->n_samples, 2);
+	assert_string_equal(rx_packets(e, "node-2"), "0");
+	after = strtod(value(family(e, "fairlead_peer_start_time_seconds"), "node-2"), NULL);
+	assert_true(after > before);
+	assert_int_equal(slot_of("10.200.0.2"), 2);
+	fl_exposition_free(e);
+	env_mesh_free(m);
+}
+
+static void test_prefix_moves(void **state)
+{
+	struct fl_mesh *m = env_mesh(2);
+	struct fl_prefix p;
+
+	(void)state;
+	assert_int_equal(fill(m), FL_OK);
+	assert_int_equal(slot_of("100.0.1.9"), 0);
+	p = m->nodes[1].pod_cidrs[0];
+	m->nodes[1].pod_cidrs[0] = m->nodes[2].pod_cidrs[0];
+	m->nodes[2].pod_cidrs[0] = p;
+	assert_int_equal(fill(m), FL_OK);
+	assert_int_equal(slot_of("100.0.1.9"), 1);
+	assert_int_equal(slot_of("100.0.2.9"), 0);
+	env_mesh_free(m);
+}
+
+/* A prefix with host bits is the prefix, also when it is there already. */
+static void test_host_bits(void **state)
+{
+	struct fl_mesh *m = env_mesh(1);
+
+	(void)state;
+	m->nodes[1].pod_cidrs[0] = env_v4(0x640001ff, 20);
+	m->nodes[1].pod_cidrs[1] = env_v6(0x0244, 0xffff, 121);
+	assert_int_equal(fill(m), FL_OK);
+	assert_int_equal(fill(m), FL_OK);
+	assert_int_equal(fl_metrics_count_prefixes(&maps), 4);
+	assert_int_equal(slot_of("100.0.15.255"), 0);
+	assert_int_equal(slot_of("100.0.16.0"), 12345678);
+	env_mesh_free(m);
+}
+
+/* Every slot in use, then every peer another one: slots must be reused. */
+static void test_all_replaced(void **state)
+{
+	struct fl_mesh *m = env_mesh(FL_METRICS_PEERS_MAX);
+	struct fl_exposition *e;
+
+	(void)state;
+	assert_int_equal(fill(m), FL_OK);
+	for (uint32_t i = 0; i < 100; i++)
+		set_counts(i, 9);
+	for (size_t i = 1; i < m->n_nodes; i++)
+		m->nodes[i].public_key.bytes[31] ^= 1;
+	assert_int_equal(fill(m), FL_OK);
+	e = read_file();
+	assert_int_equal(family(e, "fairlead_peer_info")->n_samples, FL_METRICS_PEERS_MAX);
+	for (uint32_t i = 1; i <= 100; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "node-%u", i);
+		assert_string_equal(rx_packets(e, name), "0");
+	}
+	fl_exposition_free(e);
+	env_mesh_free(m);
+}
+
+/* ---- rights and secrets ---- */
+
+static void test_no_private_key(void **state)
+{
+	unsigned char secret[32], public[32];
+	struct fl_mesh *m = env_mesh(1);
+	char b64[48], hex[65];
+	size_t len;
+	char *text;
+
+	(void)state;
+	assert_int_equal(crypto_box_keypair(public, secret), 0);
+	memcpy(m->nodes[0].public_key.bytes, public, sizeof(public));
+	assert_int_equal(fill(m), FL_OK);
+	text = slurp(1 << 16, &len);
+	sodium_bin2base64(b64, sizeof(b64), secret, 32, sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2hex(hex, sizeof(hex), secret, 32);
+	assert_null(memmem(text, len, b64, strlen(b64)));
+	assert_null(memmem(text, len, hex, strlen(hex)));
+	assert_null(memmem(text, len, secret, 32));
+	free(text);
+	env_mesh_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_no_peer, empty),
+		cmocka_unit_test_setup(test_1_peer, empty),
+		cmocka_unit_test_setup(test_2_peers, empty),
+		cmocka_unit_test_setup(test_around_a_row, empty),
+		cmocka_unit_test_setup(test_1000_peers, empty),
+		cmocka_unit_test_setup(test_10000_peers, empty),
+		cmocka_unit_test_setup(test_full, empty),
+		cmocka_unit_test_setup(test_one_too_many, empty),
+		cmocka_unit_test_setup(test_longest_names, empty),
+		cmocka_unit_test_setup(test_any_reader, empty),
+		cmocka_unit_test_setup(test_head, empty),
+		cmocka_unit_test_setup(test_nasty_names, empty),
+		cmocka_unit_test_setup(test_start_time, empty),
+		cmocka_unit_test_setup(test_unmatched, empty),
+		cmocka_unit_test_setup(test_one_goes_one_comes, empty),
+		cmocka_unit_test_setup(test_rename_keeps_counters, empty),
+		cmocka_unit_test_setup(test_new_key_starts_anew, empty),
+		cmocka_unit_test_setup(test_prefix_moves, empty),
+		cmocka_unit_test_setup(test_host_bits, empty),
+		cmocka_unit_test_setup(test_all_replaced, empty),
+		cmocka_unit_test_setup(test_no_private_key, empty),
+	};
+
+	return cmocka_run_group_tests_name("metrics, the file", tests, load, unload);
+}
