@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "lib/file.h"
-#include "lib/mem.h"
+#include "tools/lib/file.h"
+#include "tools/lib/mem.h"
 
 #include <errno.h>
 #include <stdlib.h>

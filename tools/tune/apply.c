@@ -147,7 +147,7 @@ static int undo(const struct fl_journal_list *l)
 	int failed = put_back(l, r), done = 0;
 
 	for (int i = 0; i < l->n; i++) {
-		done += r[i].result == FL_REVERT_DONE;
+		done += r[i].result == FL_REVERT_DONE && !l->e[i].side;
 		if (r[i].result == FL_REVERT_LEFT)
 			fl_warn("%s: holds '%s', which somebody else has set; left", l->e[i].key,
 				r[i].now);

@@ -243,12 +243,16 @@ int fl_expr_eval(const char *text, const struct fl_fact *facts, fl_num *out, int
 	int n = 0;
 
 	do {
-		fl_num v = sum(&ps);
+		const char *at;
+		fl_num v;
 
+		space(&ps);
+		at = ps.p;
+		v = sum(&ps);
 		if (ps.failed)
 			return -1;
 		if (n == max) {
-			fail(&ps, ps.p, "more than %d value%s", max, max == 1 ? "" : "s");
+			fail(&ps, at, "more than %d value%s", max, max == 1 ? "" : "s");
 			return -1;
 		}
 		out[n++] = v;

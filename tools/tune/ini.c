@@ -80,6 +80,19 @@ static char *next_line(char *buf, int size, void *ctx)
 	return buf;
 }
 
+/* Some releases of libinih cut "; comment" off the first line of a value only. */
+static size_t without_comment(const char *value)
+{
+	size_t len = 0;
+
+	while (value[len] &&
+	       !(value[len] == ';' && len && (value[len - 1] == ' ' || value[len - 1] == '\t')))
+		len++;
+	while (len && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+		len--;
+	return len;
+}
+
 static int on_entry(void *ctx, const char *section, const char *name, const char *value)
 {
 	struct reader *r = ctx;
@@ -87,7 +100,9 @@ static int on_entry(void *ctx, const char *section, const char *name, const char
 	if (r->failed)
 		return 1;
 	if (r->indented && r->pending && r->pending_section_nr == r->section_nr) {
-		char *joined = fl_asprintf("%s%s%s", r->value, *r->value ? " " : "", value);
+		size_t len = without_comment(value);
+		char *joined = fl_asprintf("%s%s%.*s", r->value, *r->value && len ? " " : "",
+					   (int)len, value);
 
 		free(r->value);
 		r->value = joined;

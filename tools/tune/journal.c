@@ -255,7 +255,7 @@ static struct json_object *entries(const struct fl_journal_list *l)
 int fl_journal_save(const struct fl_journal *j)
 {
 	struct json_object *doc = fl_json_new(SCHEMA), *profiles = json_object_new_array();
-	const char *text;
+	char *text;
 	int err;
 
 	for (int i = 0; i < j->n_profiles; i++)
@@ -266,9 +266,11 @@ int fl_journal_save(const struct fl_journal *j)
 	fl_json_str(doc, "facts", j->facts);
 	json_object_object_add(doc, "keys", entries(&j->keys));
 	json_object_object_add(doc, "pending", entries(&j->pending));
-	text = json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY |
-							   JSON_C_TO_STRING_NOSLASHESCAPE);
-	err = text ? fl_file_write(FL_JOURNAL_FILE, text, strlen(text), 0644) : -ENOMEM;
+	text = fl_asprintf("%s\n",
+			   json_object_to_json_string_ext(
+				   doc, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	err = fl_file_write(FL_JOURNAL_FILE, text, strlen(text), 0644);
+	free(text);
 	json_object_put(doc);
 	if (err)
 		fl_err(FL_JOURNAL_FILE ": cannot write: %s", strerror(-err));

@@ -309,6 +309,13 @@ static int add(struct fl_profiles *all, const struct fl_catalog *c, const char *
 		if (!strcmp(all->list[i].name, name))
 			return 0;
 	file = find_file(name);
+	if (access(file, F_OK) && errno == ENOENT) {
+		fl_err("no profile '%s': neither " ETC
+		       "/%s.conf nor %s is there; `fairlead tune list` lists those that are",
+		       name, name, file);
+		free(file);
+		return -1;
+	}
 	err = parse(all, c, name, file, NULL, 0, up);
 	free(file);
 	return err;

@@ -121,14 +121,18 @@ static void cost_text(const struct fl_tune_item *it, char *buf, size_t size)
 	snprintf(buf, size, "%d %s", (int)bytes, units[u]);
 }
 
-/* A long list of ports must not push the other columns off the screen. */
+/* A long list of ports must not push the other columns off the screen, nor may the kernel's tabs. */
 static char *cell(const char *value)
 {
 	size_t len = strlen(value);
+	char *text;
 
 	if (!len)
 		return fl_strdup("(empty)");
-	return len <= 20 ? fl_strdup(value) : fl_asprintf("%.17s...", value);
+	text = len <= 20 ? fl_strdup(value) : fl_asprintf("%.17s...", value);
+	for (char *p = text; *p; p++)
+		*p = *p == '\t' ? ' ' : *p;
+	return text;
 }
 
 static bool shown(const struct fl_tune_item *it)
@@ -136,8 +140,8 @@ static bool shown(const struct fl_tune_item *it)
 	return opt_all || it->state == FL_TUNE_CHANGE;
 }
 
-/* The table; below each row the reason and who else writes the key. */
-static void print_items(const struct fl_tune_plan *plan)
+/* The table; below each row the reason and who else writes the key, unless it is done already. */
+static void print_items(const struct fl_tune_plan *plan, bool done)
 {
 	struct fl_table *t = fl_table_new();
 	char *text = NULL, *line, *save = NULL;
@@ -145,8 +149,8 @@ static void print_items(const struct fl_tune_plan *plan)
 	FILE *f;
 
 	fl_table_col(t, "KEY", FL_LEFT);
-	fl_table_col(t, "NOW", FL_RIGHT);
-	fl_table_col(t, "WANTED", FL_RIGHT);
+	fl_table_col(t, done ? "WAS" : "NOW", FL_RIGHT);
+	fl_table_col(t, done ? "IS NOW" : "WANTED", FL_RIGHT);
 	fl_table_col(t, "IN PODS", FL_LEFT);
 	fl_table_col(t, "COST <=", FL_RIGHT);
 	for (int i = 0; i < plan->n; i++) {
@@ -160,13 +164,13 @@ static void print_items(const struct fl_tune_plan *plan)
 		cost_text(it, cost, sizeof(cost));
 		fl_table_cell(t, "%s", it->set->name);
 		fl_table_cell(t, "%s", now);
-		fl_table_cell(t, "%s%s", it->set->raise ? ">= " : "", wanted);
+		fl_table_cell(t, "%s%s", it->set->raise && !done ? ">= " : "", wanted);
 		fl_table_cell(t, "%s", fl_catalog_reach(it->set->key));
 		fl_table_cell(t, "%s", *cost ? cost : "-");
 		free(now);
 		free(wanted);
 	}
-	f = open_memstream(&text, &size);
+	f = done ? NULL : open_memstream(&text, &size);
 	if (!f) {
 		fl_table_print(t, stdout);
 		return;
@@ -499,7 +503,8 @@ static int compare(struct job *job, char *const *names, int n, const char *facts
 	return job->plan.count[FL_TUNE_CHANGE] ? FL_DEGRADED : FL_OK;
 }
 
-static void print_plan(const struct job *job, char *const *names, int n, const char *change)
+static void print_plan(const struct job *job, char *const *names, int n, const char *change,
+		       bool done)
 {
 	bool rows = opt_all && job->plan.n;
 
@@ -508,7 +513,7 @@ static void print_plan(const struct job *job, char *const *names, int n, const c
 		return;
 	}
 	if (rows || job->plan.count[FL_TUNE_CHANGE])
-		print_items(&job->plan);
+		print_items(&job->plan, done);
 	print_deferred(&job->plan);
 	print_summary(&job->plan, change);
 }
@@ -519,7 +524,7 @@ static int run_plan(int argc, char **argv)
 	int status = compare(&job, argv, argc, opt_facts);
 
 	if (status == FL_OK || status == FL_DEGRADED)
-		print_plan(&job, argv, argc, "to set");
+		print_plan(&job, argv, argc, "to set", false);
 	unload(&job);
 	return status;
 }
@@ -546,7 +551,7 @@ static int run_verify(int argc, char **argv)
 	}
 	status = compare(&job, argv, argc, facts);
 	if (status == FL_OK || status == FL_DEGRADED)
-		print_plan(&job, argv, argc, "drifted");
+		print_plan(&job, argv, argc, "drifted", false);
 	unload(&job);
 	return status;
 }
@@ -587,7 +592,7 @@ static int run_apply(int argc, char **argv)
 	    fl_tune_apply(&job.journal, &job.plan, argv, argc, opt_facts, opt_irrevocable))
 		status = FL_FAILED;
 	if (!status)
-		print_plan(&job, argv, argc, "set");
+		print_plan(&job, argv, argc, "set", true);
 	unload(&job);
 	return status;
 }
