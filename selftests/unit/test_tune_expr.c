@@ -90,7 +90,7 @@ static const struct {
 	/* 29 */ { "up(18446744073709551615, 2)", 1, "does not fit" },
 	/* 30 */ { "1, 2, 3, 4", 10, "more than 3 values" },
 	/* 31 */ { "1,", 3, "missing at the end" },
-	/* 32 */ { "max(1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17)", 45, "more than 16 arguments" },
+	/* 32 */ { "max(1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17)", 44, "more than 16 arguments" },
 	/* 33 */ { "1 % 2", 3, "left over" },
 	/* 34 */ { "cpus(1)", 1, "unknown function" },
 	/* 35 */ { "up(1, 2, 3)", 1, "wants 2 arguments, not 3" },
