@@ -5,7 +5,6 @@
 
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <net/genetlink.h>
 #include <net/netns/generic.h>
 
 static unsigned int net_id;
@@ -117,4 +116,4 @@ module_exit(fairlead_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Makes WireGuard's datagrams cross the stack in bursts");
 MODULE_VERSION(FAIRLEAD_VERSION);
-MODULE_ALIAS_GENL_FAMILY(FAIRLEAD_GENL_NAME);
+/* No MODULE_ALIAS_GENL_FAMILY: anyone who asks for the family would load the module. */
