@@ -339,8 +339,9 @@ static void commit(struct fl_journal *j)
 		const struct fl_journal_entry *e = &j->pending.e[i];
 		struct fl_journal_entry *known = fl_journal_find(&j->keys, e->key);
 
-		/* A side effect that did not happen. */
-		if (!e->wrote || (e->side && same(e->wrote, e->original)))
+		/* Gone meanwhile. One that holds what it held is kept: setting the other key back may
+		 * change it all the same. */
+		if (!e->wrote)
 			continue;
 		if (!known) {
 			fl_journal_append(&j->keys, e);

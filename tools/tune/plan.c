@@ -114,12 +114,11 @@ static void take(struct order *o, int i)
 	o->plan->items[o->plan->n++].set = &o->p->settings[i];
 }
 
-int fl_tune_plan(struct fl_tune_plan *plan, const struct fl_profiles *p,
-		 const struct fl_fact *facts)
+int fl_tune_evaluate(struct fl_tune_plan *plan, const struct fl_profiles *p,
+		     const struct fl_fact *facts)
 {
 	size_t n = (size_t)p->n_settings;
 	struct order o = { .p = p, .plan = plan, .taken = fl_zalloc(n * sizeof(bool)) };
-	unsigned int kernel = kernel_version();
 	int err = 0;
 
 	*plan = (struct fl_tune_plan){ .items = fl_zalloc(n * sizeof(*plan->items)) };
@@ -128,15 +127,19 @@ int fl_tune_plan(struct fl_tune_plan *plan, const struct fl_profiles *p,
 	free(o.taken);
 	for (int i = 0; i < plan->n; i++)
 		err |= evaluate(&plan->items[i], facts);
-	for (int i = 0; !err && i < plan->n; i++)
-		err |= compare(&plan->items[i], kernel);
-	if (err) {
-		fl_tune_plan_free(plan);
-		return -1;
-	}
+	return err;
+}
+
+int fl_tune_compare(struct fl_tune_plan *plan)
+{
+	unsigned int kernel = kernel_version();
+	int err = 0;
+
 	for (int i = 0; i < plan->n; i++)
+		err |= compare(&plan->items[i], kernel);
+	for (int i = 0; !err && i < plan->n; i++)
 		plan->count[plan->items[i].state]++;
-	return 0;
+	return err;
 }
 
 void fl_tune_plan_free(struct fl_tune_plan *plan)

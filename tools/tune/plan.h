@@ -31,11 +31,14 @@ struct fl_tune_plan {
 };
 
 /*
- * Evaluate every setting, read every key, put them in order. Returns 0, or -1 after a message
- * "FILE:LINE: KEY: what" for each that cannot be; then *plan is empty. Changes nothing.
+ * First step: evaluate every setting and put them in order. Looks at nothing but its arguments.
+ * Returns 0, or -1 after a message "FILE:LINE: KEY: what" for each that cannot be evaluated.
  */
-int fl_tune_plan(struct fl_tune_plan *plan, const struct fl_profiles *p,
-		 const struct fl_fact *facts);
+int fl_tune_evaluate(struct fl_tune_plan *plan, const struct fl_profiles *p,
+		     const struct fl_fact *facts);
+
+/* Second step: read every key from the kernel. Returns 0, or -1 after messages as above. */
+int fl_tune_compare(struct fl_tune_plan *plan);
 
 void fl_tune_plan_free(struct fl_tune_plan *plan);
 

@@ -29,7 +29,7 @@ struct job {
 	int lock;
 };
 
-/* Catalogue, profiles and facts: all that can be checked without looking at the kernel. */
+/* Catalogue, profiles, facts and what they come to: all that can be checked without looking at the kernel. */
 static int load(struct job *job, char *const *names, int n, const char *facts)
 {
 	job->facts = fl_facts(facts);
@@ -40,7 +40,7 @@ static int load(struct job *job, char *const *names, int n, const char *facts)
 	for (int i = 0; i < n; i++)
 		if (fl_profiles_add(&job->profiles, &job->catalog, names[i]))
 			return FL_FAILED;
-	return FL_OK;
+	return fl_tune_evaluate(&job->plan, &job->profiles, job->facts) ? FL_FAILED : FL_OK;
 }
 
 static void unload(struct job *job)
@@ -498,7 +498,7 @@ static int compare(struct job *job, char *const *names, int n, const char *facts
 
 	if (status)
 		return status;
-	if (fl_tune_plan(&job->plan, &job->profiles, job->facts))
+	if (fl_tune_compare(&job->plan))
 		return FL_FAILED;
 	return job->plan.count[FL_TUNE_CHANGE] ? FL_DEGRADED : FL_OK;
 }
@@ -586,7 +586,7 @@ static int run_apply(int argc, char **argv)
 		status = load(&job, argv, argc, opt_facts);
 	if (!status)
 		status = begin(&job);
-	if (!status && fl_tune_plan(&job.plan, &job.profiles, job.facts))
+	if (!status && fl_tune_compare(&job.plan))
 		status = FL_FAILED;
 	if (!status &&
 	    fl_tune_apply(&job.journal, &job.plan, argv, argc, opt_facts, opt_irrevocable))

@@ -118,6 +118,10 @@ static char *ports_text(const struct ports *p)
 	for (unsigned int i = 0, n = 0; i < PORTS; i++) {
 		unsigned int from = i;
 
+		if (i % 8 == 0 && !p->bit[i / 8]) {
+			i += 7;
+			continue;
+		}
 		if (!has_port(p, i))
 			continue;
 		while (has_port(p, i + 1))
