@@ -115,7 +115,7 @@ struct fl_key *fl_key_read_fd(int fd, const char *name)
 	size_t len = 0;
 	ssize_t n = 0;
 	char *start;
-	bool ok;
+	bool full, ok;
 
 	sodium_mlock(text, sizeof(text)); /* may be refused by RLIMIT_MEMLOCK: then only wiped */
 	do {
@@ -125,12 +125,13 @@ struct fl_key *fl_key_read_fd(int fd, const char *name)
 	} while ((n > 0 && len < sizeof(text) - 1) || (n < 0 && errno == EINTR));
 	if (n < 0)
 		fl_err("%s: cannot read: %s", name, strerror(errno));
+	full = len == sizeof(text) - 1; /* who knows what follows */
 	while (len && isspace((unsigned char)text[len - 1]))
 		len--;
 	text[len] = '\0';
 	for (start = text; isspace((unsigned char)*start); start++)
 		;
-	ok = n >= 0 && strlen(start) == (size_t)(text + len - start) && fl_key_parse(key, start) &&
+	ok = n >= 0 && !full && strlen(start) == (size_t)(text + len - start) && fl_key_parse(key, start) &&
 	     !fl_key_is_zero(key);
 	if (n >= 0 && !ok)
 		fl_err("%s: %s; it must hold one private key, 44 characters of base64, "

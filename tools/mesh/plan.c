@@ -320,7 +320,7 @@ static void say_device(struct text *t, const struct fl_link *w, const struct fl_
 
 	say(t, "~ device %s", w->name);
 	if (!same_secret(w->private_key, h->private_key))
-		say(t, " key (public) %s -> %s",
+		say(t, " public key %s -> %s",
 		    h->private_key ? fl_key_format(&h->public_key, from) : "(none)",
 		    w->private_key ? fl_key_format(&w->public_key, to) : "(none)");
 	if (w->listen_port != h->listen_port)

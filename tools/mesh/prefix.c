@@ -28,7 +28,7 @@ bool fl_prefix_parse(struct fl_prefix *p, const char *text)
 			return false;
 		len = 10 * len + (*text - '0');
 	}
-	if (text == slash + 1 || len > p->len)
+	if (text == slash + 1 || len > p->len || (slash[1] == '0' && slash[2]))
 		return false;
 	p->len = len;
 	return true;
