@@ -60,18 +60,19 @@ check()
 	local what=$1 status
 
 	shift
-	"$@" >"$lib_work/stdout" 2>"$lib_work/stderr"
+	"$@" >"$lib_work/check" 2>&1
 	status=$?
 	if [[ $status -eq 0 ]]; then
 		ok "$what"
 	else
-		fail "$what" "$*" "exit status $status" "$(cat "$lib_work/stdout" "$lib_work/stderr")"
+		fail "$what" "$*" "exit status $status" "$(<"$lib_work/check")"
 	fi
 	return $status
 }
 
 # check_fails STATUS REGEX DESCRIPTION COMMAND [ARG...]: the command ends with exactly this status,
-# and a line on its stderr matches the extended regular expression.
+# and a line on its stderr matches the extended regular expression. What it printed stays in
+# $lib_work/stdout and $lib_work/stderr for a closer look.
 check_fails()
 {
 	local expected=$1 regex=$2 what=$3 status

@@ -1,0 +1,179 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 900
+# The lab itself: scripts/vm. Every run boots a guest, so each is used for several things.
+
+# shellcheck disable=SC2317	# check and poll call the functions
+. "$TOP/selftests/lib.sh"
+
+command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64"
+
+vm=$TOP/scripts/vm
+unset BUILD FAIRLEAD
+# Whatever the lab leaves behind is found here; and a qemu of ours has it in its arguments.
+export TMPDIR=$lib_work/tmp
+mkdir "$TMPDIR"
+series=(6.1 6.12)
+
+gone() { ! pgrep -f -- "$TMPDIR" >/dev/null; }
+leaves_nothing() { poll 5 gone && [[ ! $(ls -A "$TMPDIR") ]]; }
+stdout_is() { diff <(printf '%s\n' "$@") "$lib_work/stdout"; }
+
+# output_has REGEX...: each matches a line of stdout.
+output_has()
+{
+	local regex
+
+	for regex; do
+		grep -Eq -e "$regex" "$lib_work/stdout" && continue
+		echo "no line matches /$regex/:"
+		cat "$lib_work/stdout"
+		return 1
+	done
+}
+
+# --- wrong usage: said before anything is started
+
+check_fails 2 "vm: no command given" "no command" "$vm"
+check_fails 2 "vm: unknown option '--krenel'" "unknown option" "$vm" --krenel 6.1 -- true
+check_fails 2 "vm: --kernel needs a value" "option without its value" "$vm" --kernel
+check_fails 2 "'six' is no kernel series" "series that is none" "$vm" --kernel six -- true
+check_fails 2 "vm: --smp needs a positive number, not '0'" "zero CPUs" "$vm" --smp 0 -- true
+check_fails 2 "vm: --timeout needs a positive number, not '1h'" "time limit that is no number" \
+	"$vm" --timeout 1h -- true
+check_fails 2 "vm: --env needs NAME=VALUE, not 'X'" "variable without value" "$vm" --env X -- true
+check_fails 2 "vm: --kvm is auto or no, not 'yes'" "unknown KVM mode" "$vm" --kvm yes -- true
+check_fails 2 "vm: --icount has exactly one CPU" "icount with two CPUs" "$vm" --icount --smp 2 -- true
+check_fails 2 "vm: --shell needs a terminal" "shell without a terminal" "$vm" --shell
+check_fails 125 "vm: no such module: /nowhere/x.ko" "module that is not there" \
+	"$vm" --module /nowhere/x.ko -- true
+check_fails 125 "vm: --share: no such directory: /nowhere" "directory that is not there" \
+	"$vm" --share /nowhere -- true
+check "--help explains the exit status" grep -q '99  the kernel complained' <("$vm" --help)
+
+# --- a module that misbehaves on request, for each kernel
+
+mkdir "$lib_work/naughty"
+echo 'obj-m := naughty.o' >"$lib_work/naughty/Kbuild"
+cat >"$lib_work/naughty/naughty.c" <<'END'
+#include <linux/module.h>
+static char *how = "warn";
+module_param(how, charp, 0);
+static int __init naughty_init(void)
+{
+	WARN(!strcmp(how, "warn"), "on purpose\n");
+	if (!strcmp(how, "panic"))
+		panic("on purpose");
+	return 0;
+}
+module_init(naughty_init);
+MODULE_DESCRIPTION("misbehaves on request");
+MODULE_LICENSE("GPL");
+END
+for k in "${series[@]}"; do
+	"$TOP/scripts/kernel" fetch "$k" || skip_all "cannot fetch kernel $k"
+	mkdir "$lib_work/naughty-$k"
+	cp "$lib_work"/naughty/* "$lib_work/naughty-$k/"
+	check "$k: a module builds" \
+		make -C "$("$TOP/scripts/kernel" kdir "$k")" M="$lib_work/naughty-$k" W=1 modules
+	check "$k: without a warning" test "$(grep -ciE 'warning|error' "$lib_work/check")" -eq 0
+done
+
+# --- a guest does what a program here would
+
+tag=fairlead-vm-test-$$
+mkdir "$lib_work/a dir" "$lib_work/build"
+echo from-the-host >"$lib_work/a dir/file"
+head -c 1000000 /dev/urandom >"$lib_work/build/blob"
+# shellcheck disable=SC2016	# for the guest
+printf '%s\n' 'uname -r; nproc; cat file; echo "$X"; cat "$BUILD/blob" >&2' \
+	'echo changed >file && rm "$BUILD/blob" && touch /etc/$TAG /tmp/$TAG /var/$TAG && echo written' \
+	'stat -fc %T /sys/fs/bpf /sys/fs/cgroup /sys/kernel/tracing /tmp /run | tr "\n" " "; echo' \
+	'cat /sys/class/net/lo/flags; [[ -t 0 || -t 1 || -t 2 ]] && echo terminal; readlink /proc/self/fd/0' \
+	'modprobe wireguard && ip link add wg0 type wireguard && echo wireguard' \
+	'mount -o remount,rw /host 2>/dev/null; echo x >/proc/1/root/etc/$TAG; sleep 1000 &' \
+	'exit 7' >"$lib_work/build/program"
+guest()
+{
+	cd "$lib_work/a dir" && BUILD=$lib_work/build "$vm" --kernel 6.1 --timeout 300 --env "X=a  \$b 'c" \
+		--env TAG=$tag --dmesg "$lib_work/dmesg" -- bash "$lib_work/build/program"
+}
+untouched()
+{
+	[[ $(<"$lib_work/a dir/file") == from-the-host ]] && ! ls -d /{etc,tmp,var}/"$tag" 2>/dev/null
+}
+guest >"$lib_work/stdout" 2>"$lib_work/stderr"
+status=$?
+check "the status of the command comes through" test "$status" -eq 7
+check "stdout comes through, and what it says is right" stdout_is \
+	"$("$TOP/scripts/kernel" release 6.1)" 2 from-the-host "a  \$b 'c" written \
+	"bpf_fs cgroup2fs tracefs tmpfs tmpfs " 0x9 /dev/null wireguard
+check "stderr comes through, apart from it and to the byte" \
+	cmp "$lib_work/build/blob" "$lib_work/stderr"
+check "the host's files are as they were" untouched
+check "--dmesg holds the kernel's log" grep -q 'Linux version 6\.1\.' "$lib_work/dmesg"
+check "the random generator was ready at once" grep -Eq '^\[    [0-2]\..*crng init done' "$lib_work/dmesg"
+check "nothing is left of it" leaves_nothing
+
+check_fails 127 "nosuchcommand: not found" "a command that is not there" \
+	"$vm" --kernel 6.12 --timeout 300 -- nosuchcommand
+
+# --- a kernel that complains
+
+# shellcheck disable=SC2016	# for the guest
+check_fails 99 '^KERNEL LOG \(some test\): WARNING: .*naughty_init' "a WARN fails what succeeded" \
+	"$vm" --kernel 6.12 --timeout 300 --module "$lib_work/naughty-6.12/naughty.ko" -- \
+	bash -c 'echo "lab: begin some test" >/dev/kmsg; modprobe naughty && modinfo -n naughty'
+check "a module that was given is where modprobe looks" \
+	stdout_is "/lib/modules/$("$TOP/scripts/kernel" release 6.12)/updates/naughty.ko"
+check_fails 125 "naughty.ko is built for 6\.12.*, and kernel 6\.1 is 6\.1\." "a module of another kernel" \
+	"$vm" --kernel 6.1 --module "$lib_work/naughty-6.12/naughty.ko" -- true
+
+# --- ends that are no ends
+
+# Less than it takes to boot: the limit holds for that, too.
+check_fails 124 "vm: the time is up: ended after 2 seconds" "the time limit" \
+	"$vm" --kernel 6.1 --timeout 2 -- sleep 1000
+check "with the end of the kernel's log" grep -q "^The end of the kernel's log:" "$lib_work/stderr"
+check "nothing is left of it" leaves_nothing
+
+"$vm" --kernel 6.1 -- bash -c 'echo up; sleep 1000' >"$lib_work/stdout" 2>"$lib_work/stderr" &
+pid=$!
+check "output is streamed" poll 240 grep -qx up "$lib_work/stdout" ||
+	tail -n 20 "$TMPDIR"/fairlead-vm.*/console
+kill -TERM "$pid"
+check "it ends when told to" poll 5 gone
+wait "$pid"
+check "and says so" test $? -eq 143
+check "nothing is left of it" leaves_nothing
+
+"$vm" --kernel 6.1 -- sleep 1000 >"$lib_work/stdout" 2>"$lib_work/stderr" &
+pid=$!
+check "a guest is started" poll 60 pgrep -f -- "$TMPDIR"
+{ kill -KILL "$pid" && wait "$pid"; } 2>/dev/null
+check "its qemu dies with it even when it is killed by force" poll 5 gone
+rm -rf "${TMPDIR:?}"/*
+
+# --- tests in a guest: a WARN, then a panic
+
+mkdir "$lib_work/tests"
+cp "$lib_work/naughty-6.1/naughty.ko" "$lib_work/tests/"
+echo 'echo 1..1; echo ok 1 - fine' >"$lib_work/tests/fine.sh"
+echo "insmod $lib_work/tests/naughty.ko && echo ok 1 - warned; echo 1..1" >"$lib_work/tests/warns.sh"
+echo "insmod $lib_work/tests/naughty.ko how=panic" >"$lib_work/tests/worse.sh"
+cp "$lib_work/tests/fine.sh" "$lib_work/tests/z-never.sh"
+rm "$lib_work/stdout"
+
+"$TOP/selftests/run" --no-module --vm 6.1 "$lib_work"/tests/{fine,warns}.sh >"$lib_work/stdout" 2>&1
+check "the runner fails when the kernel complained" test $? -eq 1
+check "and names the test" output_has '^ok   6.1 tests/fine +1 passed ' '^ok   6.1 tests/warns +1 passed ' \
+	'^FAIL 6.1 tests/warns +the kernel complained: WARNING: ' '^2 passed, 1 failed$'
+
+"$TOP/selftests/run" --no-module --vm 6.1 "$lib_work"/tests/{fine,worse,z-never}.sh >"$lib_work/stdout" 2>&1
+check "the runner fails when the guest dies" test $? -eq 1
+check "and tells the test at hand from those that did not run" output_has \
+	'^ok   6.1 tests/fine ' '^FAIL 6.1 tests/worse ' '^     ! the guest died or hung' \
+	'^FAIL 6.1 tests/z-never +not run$' '^1 passed, 3 failed$'
+check "nothing is left of them" leaves_nothing
+
+done_testing
