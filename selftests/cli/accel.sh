@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# `fairlead accel` where there is no module to talk to, and wrong usage.
+# shellcheck source=selftests/lib.sh
+. "$TOP/selftests/lib.sh"
+
+umask 077
+"$FAIRLEAD" mesh genkey >"$lib_work/key"
+public=$("$FAIRLEAD" mesh pubkey <"$lib_work/key")
+cat >"$lib_work/mesh.conf" <<CONF
+[Mesh]
+Name = test
+ListenPort = 51820
+[Node "a"]
+PublicKey = $public
+Endpoint = 192.0.2.1:51820
+Address = 10.200.0.1/32
+CONF
+accel() { "$FAIRLEAD" accel "$@"; }
+files=(-c "$lib_work/mesh.conf" -k "$lib_work/key")
+
+check_fails 2 "unknown verb 'accel faster'" "an unknown verb" accel faster
+check_fails 2 "there is no part 'wheels'; the parts are module and metrics" "an unknown part" accel on wheels
+check_fails 2 "unknown option '--fast'" "an unknown option" accel on --fast
+check_fails 2 "option '--config' wants a value" "an option without its value" accel on --config
+check_fails 2 "unexpected argument" "an argument too many" accel status now
+check_fails 1 "$lib_work/none: .*No such file" "a mesh file that is not there" accel on -c "$lib_work/none"
+check_fails 1 "$lib_work/none: .*No such file" "a key file that is not there" \
+	accel on -c "$lib_work/mesh.conf" -k "$lib_work/none"
+"$FAIRLEAD" mesh genkey >"$lib_work/other"
+check_fails 1 "no node has this node's public key .* \(made from $lib_work/other\)" "a key that is not in the mesh" \
+	accel on -c "$lib_work/mesh.conf" -k "$lib_work/other"
+
+if [[ -e /proc/modules ]] && grep -q '^fairlead ' /proc/modules; then
+	skip "status, on and off without the module" "fairlead.ko is loaded here"
+else
+	check_fails 1 "fairlead\.ko|loadable modules" "on without a module for this kernel says where it looked" \
+		accel on module "${files[@]}"
+	check_fails 1 "$lib_work/no.ko: " "on with a module file that is not there" \
+		accel on module -m "$lib_work/no.ko" "${files[@]}"
+	echo "not a module" >"$lib_work/bad.ko"
+	check_fails 1 "$lib_work/bad.ko: " "on with a module file that is none" \
+		accel on module -m "$lib_work/bad.ko" "${files[@]}"
+	check "off without the module is no error" accel off module
+	status() { accel status -j | jq -e '.schema == 1 and .module.loaded == false and .module.version == null
+		and .module.ports == [] and .module.counters.held == 0 and .metrics.attached == false'; }
+	check "status -j has every field" status
+	check_fails 3 "" "status says 3" bash -c "'$FAIRLEAD' accel status >/dev/null; s=\$?; echo >&2; exit \$s"
+fi
+done_testing

@@ -1,0 +1,297 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 300
+#
+# fairlead.ko: the same bytes arrive, the wire does not change, nothing sticks.
+#
+#    netns $A                                     netns $B
+#   fl0 10.200.0.1  fd00:200::1                  fl0 10.200.0.2  fd00:200::2
+#    │ UDP 51820                                  │ UDP 51820
+#   va 192.0.2.1    2001:db8::1  ───── veth ─────  vb 192.0.2.2   2001:db8::2
+#
+# The ends of the veth behave like two NICs: no segmentation offload, so that what crosses are
+# datagrams of the link's MTU. WireGuard is set up with wg(8): the module needs none of our mesh.
+# shellcheck source=selftests/lib.sh
+. "$TOP/selftests/lib.sh"
+
+XFER=$BUILD/selftests/vm/xfer
+W=$lib_work
+umask 077
+A=fl-a B=fl-b
+
+a() { ip netns exec $A "$@"; }
+b() { ip netns exec $B "$@"; }
+
+teardown() {
+	[ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null
+	ip netns del $A 2>/dev/null
+	ip netns del $B 2>/dev/null
+	rmmod fairlead 2>/dev/null
+}
+at_exit teardown
+
+# $1: underlay family of the tunnel, 4 or 6
+wire() {
+	ip netns add $A
+	ip netns add $B
+	ip link add va netns $A type veth peer name vb netns $B
+	for end in $A:va:1 $B:vb:2; do
+		IFS=: read -r ns dev n <<<"$end"
+		ip -n $ns link set lo up
+		ip -n $ns addr add 192.0.2.$n/24 dev $dev
+		ip -n $ns addr add 2001:db8::$n/64 dev $dev nodad
+		ip -n $ns link set $dev up
+		ip netns exec $ns ethtool -K $dev tso off gso off tx-udp-segmentation off \
+			tx-gso-list off gro on >/dev/null
+		ip -n $ns link add fl0 type wireguard
+		ip -n $ns addr add 10.200.0.$n/24 dev fl0
+		ip -n $ns addr add fd00:200::$n/64 dev fl0 nodad
+	done
+	wg genkey >"$W/a.key"
+	wg genkey >"$W/b.key"
+	peer $A "$W/a.key" "$W/b.key" 2 "$1"
+	peer $B "$W/b.key" "$W/a.key" 1 "$1"
+	b "$XFER" serve 7000 &
+	SERVER=$!
+	poll 10 a "$XFER" tcp 10.200.0.2 7000 1000 >/dev/null 2>&1
+	cat >"$W/mesh.conf" <<-CONF
+		[Mesh]
+		Name = test
+		ListenPort = 51820
+		[Node "a"]
+		PublicKey = $(wg pubkey <"$W/a.key")
+		Endpoint = 192.0.2.1:51820
+		Address = 10.200.0.1/32, fd00:200::1/128
+		[Node "b"]
+		PublicKey = $(wg pubkey <"$W/b.key")
+		Endpoint = 192.0.2.2:51820
+		Address = 10.200.0.2/32, fd00:200::2/128
+	CONF
+}
+
+# $1 netns  $2 its key  $3 the other's key  $4 the other's number  $5 family
+peer() {
+	local ep=192.0.2.$4:51820
+	[ "$5" = 6 ] && ep="[2001:db8::$4]:51820"
+	ip netns exec "$1" wg set fl0 listen-port 51820 private-key "$2" \
+		peer "$(wg pubkey <"$3")" endpoint "$ep" allowed-ips "10.200.0.$4/32,fd00:200::$4/128"
+	ip -n "$1" link set fl0 up
+}
+
+unwire() {
+	kill $SERVER
+	SERVER=
+	ip netns del $A
+	ip netns del $B
+}
+
+accel() { # in $1: on|off|status…
+	local ns=$1
+	shift
+	ip netns exec "$ns" "$FAIRLEAD" accel "$@"
+}
+on() { accel "$1" on module -c "$W/mesh.conf" -k "$W/${1#fl-}.key"; }
+off() { accel "$1" off module; }
+status() { accel "$1" status -j; }
+# Status is 3 here, as metrics are off.
+counter() { status $A | jq -e ".module.counters.$1" || echo -1; }
+
+# Every datagram is counted once, every burst once, and none is left behind.
+books_balance() {
+	status $A >"$W/books"
+	jq -e -s 'length == 1 and (.[0].module | .counters as $c |
+		($c.flush_end + $c.flush_full + $c.flush_short + $c.flush_flow + $c.flush_control +
+		 $c.flush_gone == $c.bursts) and ([.burst_sizes[]] | add) == $c.bursts and
+		$c.held >= $c.bursts and $c.held > 0 and $c.drop_csum == 0)' "$W/books" >/dev/null
+}
+
+sent() { ip -n $A -j -s link show fl0 | jq '.[0].stats64.tx.packets'; }
+
+streams_whole() { a "$XFER" tcp 10.200.0.2 7000 4000000 && a "$XFER" tcp fd00:200::2 7000 4000000; }
+sizes_whole() {
+	a "$XFER" udp 10.200.0.2 7000 0-1500+7 1372 1392 1393 9000 32768 65507 &&
+		a "$XFER" udp fd00:200::2 7000 0-1500+11 1352 1372 1373 9000 65487
+}
+
+### loading
+
+check "the module loads" modprobe fairlead
+check "the module unloads" rmmod fairlead
+other=$(find "$BUILD/module" -name fairlead.ko ! -path "*/$(uname -r)/*" | head -n 1)
+wire 4
+if [ "$other" ]; then
+	check_fails 1 "built for kernel .*, this one is $(uname -r): build it again" \
+		"a module built for another kernel is refused, with both names" \
+		accel $A on module -m "$other" -c "$W/mesh.conf" -k "$W/a.key"
+else
+	skip "a module built for another kernel is refused" "only one kernel's module was built"
+fi
+check_fails 1 "/nonexistent.ko: No such file" "a module file that is not there" \
+	accel $A on module -m /nonexistent.ko -c "$W/mesh.conf" -k "$W/a.key"
+check_fails 1 "CAP_SYS_MODULE" "without the right to load modules" \
+	capsh --drop=cap_sys_module -- -c "ip netns exec $A $FAIRLEAD accel on module -c $W/mesh.conf -k $W/a.key"
+check_fails 3 "" "status says 3 while it is not loaded" status $A
+check "nothing was loaded by any of these" bash -c '! grep -q ^fairlead /proc/modules'
+check "off with nothing on is no error" off $A
+
+### on
+
+check "on loads it and switches on" on $A
+check "on again changes nothing" on $A
+check "status names the port" bash -c "ip netns exec $A $FAIRLEAD accel status -j | jq -e '.module.ports == [{first:51820,last:51820}] and .module.on and .module.namespaces == 1'"
+check "the other namespace is off" bash -c "ip netns exec $B $FAIRLEAD accel status -j | jq -e '.module.on == false'"
+check_fails 1 "needs CAP_NET_ADMIN" "without CAP_NET_ADMIN" \
+	a capsh --drop=cap_net_admin -- -c "$FAIRLEAD accel off module"
+check "streams arrive whole, both families" streams_whole
+check "bursts are formed" test "$(counter held)" -gt $((2 * $(counter bursts)))
+check "datagrams of all sizes arrive whole, both families" sizes_whole
+check "single packets are not delayed or lost" a ping -q -c 20 -i 0.02 -W 1 10.200.0.2
+check "every datagram and burst is counted once" books_balance
+
+# Data that crossed fl0, plus what is not data, is all that WireGuard sent.
+before=$(sent) held=$(counter held) control=$(counter control)
+a "$XFER" tcp 10.200.0.2 7000 1000000 >/dev/null
+ip -n $A link set fl0 up # let the counters settle
+poll 5 books_balance
+check "each packet of fl0 was held, or is named by a reason" \
+	test $(($(counter held) - held + $(counter control) - control)) -ge $(($(sent) - before))
+
+# A rekey in the middle: handshakes go at once and are not held.
+control=$(counter control)
+a wg set fl0 peer "$(wg pubkey <"$W/b.key")" remove
+peer $A "$W/a.key" "$W/b.key" 2 4
+check "after the peer was set anew, streams arrive whole" streams_whole
+check "handshakes were seen and not held" test "$(counter control)" -gt "$control"
+
+### the wire
+
+# With checksums computed by software, what the other end's NIC would get is what a capture shows.
+for end in $A:va $B:vb; do
+	ip netns exec ${end%:*} ethtool -K ${end#*:} tx off gro off >/dev/null
+done
+wire_is_plain() { # $1 capture
+	awk '/UDP, length/ { n++; bad += !/udp sum ok/; long += ($NF > 1452) }
+	     /bad cksum/ { bad++ }
+	     END { printf "# %d datagrams, %d bad, %d too long\n", n, bad, long; exit !(n > 500 && !bad && !long) }' "$1"
+}
+# Segmentation numbered them as WireGuard had: up by one, but for the jumps that the kernel makes
+# itself when time passes (ip_idents_reserve), and none twice.
+ids_count() {
+	awk '/proto UDP/ { match($0, /id [0-9]+/); id = substr($0, RSTART + 3, RLENGTH - 3)
+	     if (n++ && id != (last + 1) % 65536) jumps++
+	     twice += seen[id]++ > 0
+	     last = id } END { printf "# %d datagrams, %d jumps, %d twice\n", n, jumps, twice
+	     exit !(n > 500 && jumps <= n / 5 && !twice) }' "$1"
+}
+capture() { # $1 file; what A sends while a stream runs
+	b tcpdump -nvvi vb -s 2000 -B 16384 "udp and src $2" >"$1" 2>/dev/null &
+	local pid=$!
+	sleep 1
+	a "$XFER" tcp 10.200.0.2 7000 3000000 >/dev/null
+	sleep 1
+	kill $pid
+	wait $pid
+}
+csum=$(counter csum)
+capture "$W/wire4" 192.0.2.1
+check "IPv4: every datagram on the wire is whole and has the right checksums" wire_is_plain "$W/wire4"
+check "IPv4: their IDs are those that WireGuard gave them" ids_count "$W/wire4"
+check "checksums were completed before merging" test "$(counter csum)" -gt "$csum"
+for end in $A:va $B:vb; do
+	ip netns exec ${end%:*} ethtool -K ${end#*:} tx on gro on >/dev/null
+done
+
+### things that change under a burst
+
+a "$XFER" tcp 10.200.0.2 7000 30000000 >"$W/out" &
+stream=$!
+for _ in 1 2 3; do
+	ip -n $A link set va mtu 1300
+	sleep 0.3
+	ip -n $A link set va mtu 1500
+	sleep 0.3
+done
+check "a stream survives a link whose MTU shrinks and grows" wait $stream
+
+a "$XFER" tcp 10.200.0.2 7000 40000000 >"$W/out" &
+stream=$!
+cycles=0
+while kill -0 $stream 2>/dev/null && [ $cycles -lt 25 ]; do
+	off $A && ! grep -q ^fairlead /proc/modules || break
+	on $A || break
+	cycles=$((cycles + 1))
+done
+wait $stream
+check "a stream survives loading and unloading the module under it ($cycles times)" \
+	test $? -eq 0 -a $cycles -ge 3
+
+a nft -f - <<-NFT
+	table inet t {
+		chain post {
+			type nat hook postrouting priority srcnat
+			oifname "va" udp dport 51820 masquerade
+		}
+	}
+NFT
+conntrack_seen() { a cat /proc/net/nf_conntrack 2>/dev/null | grep -q 51820 || a test -e /proc/sys/net/netfilter/nf_conntrack_count; }
+check "with NAT and conntrack on the way out, streams arrive whole" streams_whole
+check "conntrack was there" conntrack_seen
+a nft delete table inet t
+
+# A slow queue: TCP small queues must hold the sender back, not the queue's limit.
+a tc qdisc add dev va root tbf rate 4mbit burst 20k limit 20m
+a "$XFER" tcp 10.200.0.2 7000 2000000 >"$W/out" &
+stream=$!
+most=0
+while kill -0 $stream 2>/dev/null; do
+	now=$(a tc -j -s qdisc show dev va | jq '.[0].backlog')
+	[ "${now:-0}" -gt $most ] && most=$now
+	sleep 0.05
+done
+wait $stream
+check "a stream through a slow queue arrives whole" test $? -eq 0
+echo "# at most $most bytes were queued"
+check "a queue formed" test $most -gt 20000
+check "the sender is held back by its own charge (TCP small queues)" test $most -lt 400000
+a tc qdisc del dev va root
+idle() { a ss -tmnH state established dport = 7000 | awk '/skmem/ { exit 1 }'; }
+check "no charge is left behind: no socket lingers" poll 10 idle
+
+### going away
+
+b "$XFER" serve 7001 &
+extra=$!
+on $B
+a timeout 20 "$XFER" tcp 10.200.0.2 7000 400000000 >/dev/null 2>&1 &
+stream=$!
+sleep 0.5
+ip -n $A link del va
+sleep 0.3
+kill $stream 2>/dev/null
+wait $stream
+check "the device goes under traffic: the books balance" poll 5 books_balance
+kill $extra
+wait $extra 2>/dev/null
+unwire
+
+wire 6
+check "on, IPv6 underlay" on $A
+check "IPv6 underlay: streams arrive whole" streams_whole
+check "IPv6 underlay: datagrams of all sizes arrive whole" sizes_whole
+check "IPv6 underlay: bursts are formed" test "$(counter held)" -gt $((2 * $(counter bursts)))
+for end in $A:va $B:vb; do
+	ip netns exec ${end%:*} ethtool -K ${end#*:} tx off gro off >/dev/null
+done
+capture "$W/wire6" 2001:db8::1
+check "IPv6: every datagram on the wire is whole and has the right checksums" wire_is_plain "$W/wire6"
+
+a timeout 20 "$XFER" tcp fd00:200::2 7000 400000000 >/dev/null 2>&1 &
+stream=$!
+sleep 0.5
+unwire
+kill $stream 2>/dev/null
+wait $stream
+check "the namespace goes under traffic: the module unloads" poll 10 rmmod fairlead
+check "no interface is held back" bash -c '! dmesg | grep -q "unregister_netdevice: waiting"'
+
+done_testing
