@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	copy = malloc(size); /* aligned, and with an end that the sanitizer sees */
 	memcpy(copy, data, size);
-	for (nlh = (void *)copy; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len))
+	for (nlh = (void *)copy; fl_nl_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len))
 		if (fl_wg_decode(nlh, &have))
 			break;
 	fl_wg_decoded(&have);

@@ -136,7 +136,7 @@ static int read_once(struct fl_nl *nl, enum fl_nl_bus bus, struct nlmsghdr *req,
 			continue;
 		if (n < 0)
 			return -errno;
-		for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		for (; fl_nl_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
 			if (nlh->nlmsg_seq != req->nlmsg_seq)
 				continue; /* left over from a dump that was given up */
 			intr |= nlh->nlmsg_flags & NLM_F_DUMP_INTR;
@@ -226,7 +226,7 @@ int fl_nl_flush(struct fl_nl *nl)
 			err = err ? err : -errno;
 			break;
 		}
-		for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		for (; fl_nl_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
 			int this;
 
 			if (nlh->nlmsg_type != NLMSG_ERROR || nlh->nlmsg_seq - first > end - first)

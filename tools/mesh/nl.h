@@ -39,6 +39,13 @@ struct fl_nl {
 	char failed_text[128]; /* the kernel's own words (extended ACK), or "" */
 };
 
+/* mnl_nlmsg_ok() compares as int and takes a length of 2 GiB or more for a negative one. */
+static inline bool fl_nl_ok(const struct nlmsghdr *nlh, int len)
+{
+	return len >= (int)sizeof(*nlh) && nlh->nlmsg_len <= (unsigned int)len &&
+	       mnl_nlmsg_ok(nlh, len);
+}
+
 /* Returns 0 or -errno. */
 int fl_nl_open(struct fl_nl *nl);
 void fl_nl_close(struct fl_nl *nl);
