@@ -38,14 +38,32 @@ struct {
 	__type(value, __u32); /* slot */
 } metrics_prefix SEC(".maps");
 
-/* Not preallocated: ten thousand peers must be possible and three must not cost as much. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, FL_METRICS_PEERS_MAX + 1);
-	__type(key, __u32); /* slot */
+struct chunk {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FL_METRICS_CHUNK);
+	__type(key, __u32); /* slot % FL_METRICS_CHUNK */
 	__type(value, struct fl_metrics_counts);
+};
+
+/*
+ * Chunks, because ten thousand peers must be possible and three must not cost as much. A per-CPU
+ * hash without preallocation would do that too, but takes its memory with GFP_NOWAIT, and ten
+ * thousand insertions are more than the per-CPU allocator has at hand.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FL_METRICS_CHUNKS);
+	__type(key, __u32); /* slot / FL_METRICS_CHUNK */
+	__array(values, struct chunk);
 } metrics_counts SEC(".maps");
+
+/* Of packets that lead to no peer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fl_metrics_counts);
+} metrics_other SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -91,6 +109,16 @@ static __always_inline __u32 find_slot(const struct fl_packet *p)
 	return slot ? *slot : FL_METRICS_UNMATCHED;
 }
 
+static __always_inline struct fl_metrics_counts *counts_of(__u32 slot)
+{
+	__u32 chunk = slot / FL_METRICS_CHUNK, index = slot % FL_METRICS_CHUNK, zero = 0;
+	void *counts = bpf_map_lookup_elem(&metrics_counts, &chunk);
+
+	if (counts)
+		return bpf_map_lookup_elem(counts, &index);
+	return bpf_map_lookup_elem(&metrics_other, &zero);
+}
+
 /*
  * BH is off and each CPU has its own copy, so plain additions are exact. The verdict is always
  * "not mine": whatever filters follow, decide.
@@ -108,13 +136,9 @@ static __always_inline int count(struct __sk_buff *skb, bool received)
 	} else {
 		w = fl_packet_wire(skb, fl_link_len, NULL);
 	}
-	c = bpf_map_lookup_elem(&metrics_counts, &slot);
-	if (!c) { /* the peer is being removed: its prefix was found a moment ago */
-		slot = FL_METRICS_UNMATCHED;
-		c = bpf_map_lookup_elem(&metrics_counts, &slot);
-		if (!c)
-			return TC_ACT_UNSPEC;
-	}
+	c = counts_of(slot);
+	if (!c) /* never; the verifier wants to see it */
+		return TC_ACT_UNSPEC;
 	if (received) {
 		c->rx_packets += w.packets;
 		c->rx_bytes += w.bytes;
@@ -166,26 +190,33 @@ struct sum {
 	__u32 field;
 };
 
+static __always_inline __u64 pick(const struct fl_metrics_counts *c, __u32 field)
+{
+	switch (field) {
+	case offsetof(struct fl_metrics_counts, rx_packets):
+		return c->rx_packets;
+	case offsetof(struct fl_metrics_counts, rx_bytes):
+		return c->rx_bytes;
+	case offsetof(struct fl_metrics_counts, tx_packets):
+		return c->tx_packets;
+	default:
+		return c->tx_bytes;
+	}
+}
+
 static long add_cpu(__u32 cpu, struct sum *s)
 {
-	struct fl_metrics_counts *c = bpf_map_lookup_percpu_elem(&metrics_counts, &s->slot, cpu);
+	__u32 chunk = s->slot / FL_METRICS_CHUNK, index = s->slot % FL_METRICS_CHUNK, zero = 0;
+	void *counts = bpf_map_lookup_elem(&metrics_counts, &chunk);
+	struct fl_metrics_counts *c;
 
+	if (counts)
+		c = bpf_map_lookup_percpu_elem(counts, &index, cpu);
+	else
+		c = bpf_map_lookup_percpu_elem(&metrics_other, &zero, cpu);
 	if (!c)
 		return 1;
-	switch (s->field) {
-	case offsetof(struct fl_metrics_counts, rx_packets):
-		s->value += c->rx_packets;
-		break;
-	case offsetof(struct fl_metrics_counts, rx_bytes):
-		s->value += c->rx_bytes;
-		break;
-	case offsetof(struct fl_metrics_counts, tx_packets):
-		s->value += c->tx_packets;
-		break;
-	case offsetof(struct fl_metrics_counts, tx_bytes):
-		s->value += c->tx_bytes;
-		break;
-	}
+	s->value += pick(c, s->field);
 	return 0;
 }
 
@@ -223,7 +254,7 @@ static long show_peer(__u32 i, struct row *row)
 		break;
 	case FL_PEER_COUNT:
 		BPF_SEQ_PRINTF(seq, "%s{peer=\"%s\"} %llu\n", f->name, peer->name,
-			       sum_counts(slot, f->field));
+			       sum_counts(slot, f->field) - pick(&peer->base, f->field));
 		break;
 	}
 	return 0;

@@ -15,6 +15,11 @@
 #define FL_METRICS_PEERS_MAX	16384
 #define FL_METRICS_PREFIXES_MAX (8 * FL_METRICS_PEERS_MAX)
 #define FL_METRICS_LANES_MAX	64
+
+/* Counters are made for so many slots at a time. */
+#define FL_METRICS_CHUNK	256
+#define FL_METRICS_CHUNKS	(FL_METRICS_PEERS_MAX / FL_METRICS_CHUNK)
+
 #define FL_METRICS_LABEL	256 /* escaped text of a label and its NUL; node names are <= 253 */
 #define FL_METRICS_HELP		256
 #define FL_METRICS_VERSION	32
@@ -40,7 +45,10 @@ struct fl_metrics_prefix {
 
 #define FL_METRICS_PREFIX_FAMILY_BITS 32
 
-/* Per CPU, by slot. Only this node's programs write it, each CPU its own copy. */
+/*
+ * Per CPU, by slot. Only the tc programs write it, each CPU its own copy, and nobody ever sets it
+ * back: what a slot had counted when its peer got it is the peer's base, and is subtracted.
+ */
 struct fl_metrics_counts {
 	__u64 rx_packets;
 	__u64 rx_bytes;
@@ -56,6 +64,7 @@ struct fl_metrics_peer {
 	char name[FL_METRICS_LABEL];
 	char public_key[48]; /* base64 */
 	__u64 start_ms;	     /* Unix time */
+	struct fl_metrics_counts base;
 };
 
 /* One element: facts about the whole. */

@@ -11,8 +11,10 @@
 #include "../../tools/lib/mem.h"
 #include "../../tools/lib/msg.h"
 #include "../../tools/mesh/conf.h"
+#include "../../tools/metrics/maps.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -32,6 +34,20 @@ static inline void env_enter(void)
 		       strerror(errno));
 		exit(1);
 	}
+}
+
+/* The map that has the counters of a slot, to be closed, and where in it they are; -1: none. */
+static inline int env_counts(const struct fl_metrics_maps *maps, uint32_t slot, uint32_t *index)
+{
+	uint32_t chunk = slot / FL_METRICS_CHUNK, id;
+
+	*index = 0;
+	if (slot == FL_METRICS_UNMATCHED)
+		return dup(maps->fd[FL_MAP_OTHER]);
+	*index = slot % FL_METRICS_CHUNK;
+	if (bpf_map_lookup_elem(maps->fd[FL_MAP_COUNTS], &chunk, &id))
+		return -1;
+	return bpf_map_get_fd_by_id(id);
 }
 
 static inline struct fl_prefix env_v4(uint32_t addr, uint8_t len)

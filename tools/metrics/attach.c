@@ -48,8 +48,8 @@
 
 static const char *const map_names[FL_N_MAPS] = {
 	[FL_MAP_PREFIX] = "metrics_prefix", [FL_MAP_COUNTS] = "metrics_counts",
-	[FL_MAP_PEERS] = "metrics_peers",   [FL_MAP_NODE] = "metrics_node",
-	[FL_MAP_LANES] = "metrics_lanes",
+	[FL_MAP_OTHER] = "metrics_other",   [FL_MAP_PEERS] = "metrics_peers",
+	[FL_MAP_NODE] = "metrics_node",	    [FL_MAP_LANES] = "metrics_lanes",
 };
 
 static const struct direction {

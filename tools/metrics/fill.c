@@ -11,14 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#define NO_SLOT FL_METRICS_UNMATCHED
+#define NO_SLOT	    FL_METRICS_UNMATCHED
+#define MORE_MEMORY "; give this control group more memory"
 
 /* A peer as it is in the map, or as it shall be. */
 struct peer {
 	__u32 slot;
 	struct fl_metrics_peer val;
-	bool done;		    /* have: stays; want: nothing to write */
+	bool fresh;		    /* want: counts from now on */
+	bool done;		    /* have: taken over; want: nothing to write */
 	const struct fl_node *node; /* want only */
 };
 
@@ -106,6 +109,7 @@ static int want_peers(struct sets *s, const struct fl_mesh *mesh, const struct f
 				  sodium_base64_VARIANT_ORIGINAL);
 		p->val.start_ms = now;
 		p->slot = NO_SLOT;
+		p->fresh = true;
 		p->node = node;
 		s->n_want++;
 	}
@@ -186,7 +190,59 @@ unsigned int fl_metrics_count_prefixes(const struct fl_metrics_maps *maps)
 
 /* ---- the difference ---- */
 
-/* Give each new peer the lowest free slot, in the order of the mesh file. */
+static int cmp_name(const void *a, const void *b)
+{
+	const struct peer *const *pa = a, *const *pb = b;
+
+	return strcmp((*pa)->val.name, (*pb)->val.name);
+}
+
+/* The same key: everything stays, but perhaps the name. */
+static void match_keys(struct sets *s)
+{
+	if (s->n_have)
+		qsort(s->have, s->n_have, sizeof(*s->have), cmp_peer);
+	for (size_t i = 0; i < s->n_want && s->n_have; i++) {
+		struct peer *w = &s->want[i];
+		struct peer *h = bsearch(w, s->have, s->n_have, sizeof(*h), cmp_peer);
+
+		if (!h)
+			continue;
+		h->done = true;
+		w->slot = h->slot;
+		w->done = !strcmp(w->val.name, h->val.name);
+		w->val.start_ms = h->val.start_ms;
+		w->val.base = h->val.base;
+		w->fresh = false;
+	}
+}
+
+/* The same name with another key: only the slot stays. */
+static void match_names(struct sets *s)
+{
+	struct peer **gone = fl_zalloc(s->n_have * sizeof(*gone));
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_have; i++)
+		if (!s->have[i].done)
+			gone[n++] = &s->have[i];
+	if (n)
+		qsort(gone, n, sizeof(*gone), cmp_name);
+	for (size_t i = 0; i < s->n_want && n; i++) {
+		struct peer *w = &s->want[i], **h;
+
+		if (w->slot != NO_SLOT)
+			continue;
+		h = bsearch(&w, gone, n, sizeof(*gone), cmp_name);
+		if (h && !(*h)->done) {
+			(*h)->done = true;
+			w->slot = (*h)->slot;
+		}
+	}
+	free(gone);
+}
+
+/* Every other new peer gets the lowest free slot, in the order of the mesh file. */
 static bool assign(struct sets *s, bool spare_gone)
 {
 	bool *used = fl_zalloc(FL_METRICS_PEERS_MAX * sizeof(*used));
@@ -209,30 +265,15 @@ static bool assign(struct sets *s, bool spare_gone)
 }
 
 /*
- * Peers that stay keep their slot. Slots of peers that go are left alone, so that nothing is ever
- * counted or printed for the wrong one while the maps change, unless there are no others: then
- * true is returned, and what belongs to the peers that go must be removed first.
+ * Slots of peers that go are left alone this time, so that a packet whose prefix still leads there
+ * is not counted for somebody else; unless there are no others.
  */
-static bool give_slots(struct sets *s)
+static void give_slots(struct sets *s)
 {
-	if (s->n_have)
-		qsort(s->have, s->n_have, sizeof(*s->have), cmp_peer);
-	for (size_t i = 0; i < s->n_want; i++) {
-		struct peer *w = &s->want[i], *h = NULL;
-
-		if (s->n_have)
-			h = bsearch(w, s->have, s->n_have, sizeof(*h), cmp_peer);
-		if (!h)
-			continue;
-		h->done = true;
-		w->slot = h->slot;
-		w->val.start_ms = h->val.start_ms;
-		w->done = !strcmp(w->val.name, h->val.name);
-	}
-	if (assign(s, true))
-		return false;
-	assign(s, false); /* cannot fail: n_want <= FL_METRICS_PEERS_MAX */
-	return true;
+	match_keys(s);
+	match_names(s);
+	if (!assign(s, true))
+		assign(s, false); /* cannot fail: n_want <= FL_METRICS_PEERS_MAX */
 }
 
 static int set(int fd, const void *key, const void *val, const char *what)
@@ -240,41 +281,100 @@ static int set(int fd, const void *key, const void *val, const char *what)
 	if (!bpf_map_update_elem(fd, key, val, BPF_ANY))
 		return FL_OK;
 	return fl_fail("metrics: cannot store %s: %s%s", what, strerror(errno),
-		       errno == ENOMEM ? "; give this control group more memory" : "");
+		       errno == ENOMEM ? MORE_MEMORY : "");
 }
 
-static void drop_counts(const struct fl_metrics_maps *maps, const struct sets *s)
+/* The map with the counters of a slot; made if it is not there. */
+static int open_chunk(int counts, __u32 chunk)
 {
-	for (size_t i = 0; i < s->n_have; i++)
-		if (!s->have[i].done)
-			bpf_map_delete_elem(maps->fd[FL_MAP_COUNTS], &s->have[i].slot);
+	__u32 id;
+	int fd;
+
+	if (!bpf_map_lookup_elem(counts, &chunk, &id))
+		return bpf_map_get_fd_by_id(id);
+	fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "metrics_chunk", sizeof(chunk),
+			    sizeof(struct fl_metrics_counts), FL_METRICS_CHUNK, NULL);
+	if (fd >= 0 && bpf_map_update_elem(counts, &chunk, &fd, BPF_ANY)) {
+		int err = errno;
+
+		close(fd);
+		errno = err;
+		return -1;
+	}
+	return fd;
 }
 
-static int write_peers(const struct fl_metrics_maps *maps, struct sets *s, size_t cpus)
+/* What the slots of new peers have counted so far, for others. */
+static int set_bases(const struct fl_metrics_maps *maps, struct sets *s, size_t cpus)
 {
-	struct fl_metrics_counts *zero = fl_zalloc(cpus * sizeof(*zero));
-	int ret = FL_OK;
+	struct fl_metrics_counts *all = fl_zalloc(cpus * sizeof(*all));
+	int fd[FL_METRICS_CHUNKS], ret = FL_OK;
+
+	memset(fd, -1, sizeof(fd));
+	for (size_t i = 0; i < s->n_want && !ret; i++) {
+		struct peer *w = &s->want[i];
+		__u32 chunk = w->slot / FL_METRICS_CHUNK, index = w->slot % FL_METRICS_CHUNK;
+
+		if (w->done || !w->fresh)
+			continue;
+		if (fd[chunk] < 0)
+			fd[chunk] = open_chunk(maps->fd[FL_MAP_COUNTS], chunk);
+		if (fd[chunk] < 0 || bpf_map_lookup_elem(fd[chunk], &index, all)) {
+			ret = fl_fail("metrics: cannot make counters: %s%s", strerror(errno),
+				      errno == ENOMEM ? MORE_MEMORY : "");
+			break;
+		}
+		for (size_t cpu = 0; cpu < cpus; cpu++) {
+			w->val.base.rx_packets += all[cpu].rx_packets;
+			w->val.base.rx_bytes += all[cpu].rx_bytes;
+			w->val.base.tx_packets += all[cpu].tx_packets;
+			w->val.base.tx_bytes += all[cpu].tx_bytes;
+		}
+	}
+	for (size_t i = 0; i < FL_METRICS_CHUNKS; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+	free(all);
+	return ret;
+}
+
+/*
+ * Wait until no reader holds an element that was deleted: the kernel gives its memory to the next
+ * insertion at once, so a reader in the middle of a line could print another peer's name. Changing
+ * a map of maps waits for an RCU grace period, see maybe_wait_bpf_programs() in
+ * kernel/bpf/syscall.c.
+ */
+static void wait_for_readers(const struct fl_metrics_maps *maps)
+{
+	__u32 zero = 0, id;
+	int fd;
+
+	if (bpf_map_lookup_elem(maps->fd[FL_MAP_COUNTS], &zero, &id))
+		return; /* no chunk yet: no peer was ever there */
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0)
+		return;
+	bpf_map_update_elem(maps->fd[FL_MAP_COUNTS], &zero, &fd, BPF_ANY);
+	close(fd);
+}
+
+static int write_peers(const struct fl_metrics_maps *maps, struct sets *s)
+{
+	int fd = maps->fd[FL_MAP_PEERS], ret = FL_OK;
+	bool deleted = false;
 
 	/* A reader must not see one name twice, so names go before others come. */
 	for (size_t i = 0; i < s->n_have; i++)
 		if (!s->have[i].done)
-			bpf_map_delete_elem(maps->fd[FL_MAP_PEERS], &s->have[i].slot);
+			deleted |= !bpf_map_delete_elem(fd, &s->have[i].slot);
 	for (size_t i = 0; i < s->n_want; i++)
 		if (!s->want[i].done)
-			bpf_map_delete_elem(maps->fd[FL_MAP_PEERS], &s->want[i].slot);
-	for (size_t i = 0; i < s->n_want && !ret; i++) {
-		struct peer *w = &s->want[i];
-
-		if (w->done)
-			continue;
-		/* Renamed peers have counts, and keep them. */
-		if (bpf_map_update_elem(maps->fd[FL_MAP_COUNTS], &w->slot, zero, BPF_NOEXIST) &&
-		    errno != EEXIST)
-			ret = fl_fail("metrics: cannot store counters: %s", strerror(errno));
-		if (!ret)
-			ret = set(maps->fd[FL_MAP_PEERS], &w->slot, &w->val, "a peer");
-	}
-	free(zero);
+			deleted |= !bpf_map_delete_elem(fd, &s->want[i].slot);
+	if (deleted)
+		wait_for_readers(maps);
+	for (size_t i = 0; i < s->n_want && !ret; i++)
+		if (!s->want[i].done)
+			ret = set(fd, &s->want[i].slot, &s->want[i].val, "a peer");
 	return ret;
 }
 
@@ -326,25 +426,11 @@ static int write_node(const struct fl_metrics_maps *maps, const struct sets *s)
 	return set(maps->fd[FL_MAP_NODE], &zero, &node, "the number of peers");
 }
 
-static int ensure_unmatched(const struct fl_metrics_maps *maps, size_t cpus)
-{
-	struct fl_metrics_counts *zero = fl_zalloc(cpus * sizeof(*zero));
-	__u32 slot = FL_METRICS_UNMATCHED;
-	int ret = FL_OK;
-
-	if (bpf_map_update_elem(maps->fd[FL_MAP_COUNTS], &slot, zero, BPF_NOEXIST) &&
-	    errno != EEXIST)
-		ret = fl_fail("metrics: cannot store counters: %s", strerror(errno));
-	free(zero);
-	return ret;
-}
-
 int fl_metrics_fill(const struct fl_metrics_maps *maps, const struct fl_mesh *mesh,
 		    const struct fl_node *self)
 {
 	int cpus = libbpf_num_possible_cpus();
 	struct sets s = { 0 };
-	bool reused;
 	int ret;
 
 	if (cpus < 1)
@@ -354,21 +440,15 @@ int fl_metrics_fill(const struct fl_metrics_maps *maps, const struct fl_mesh *me
 		goto out;
 	have_peers(&s, maps->fd[FL_MAP_PEERS]);
 	have_prefixes(&s, maps->fd[FL_MAP_PREFIX]);
-	reused = give_slots(&s);
+	give_slots(&s);
 	ret = want_prefixes(&s);
 	if (ret)
 		goto out;
 	sort_prefixes(&s);
-	if (reused) {
+	ret = set_bases(maps, &s, cpus) ?: write_peers(maps, &s) ?: write_prefixes(maps, &s) ?:
+	      write_node(maps, &s);
+	if (!ret)
 		drop_prefixes(maps, &s);
-		drop_counts(maps, &s);
-	}
-	ret = ensure_unmatched(maps, cpus) ?: write_peers(maps, &s, cpus) ?:
-	      write_prefixes(maps, &s) ?: write_node(maps, &s);
-	if (!ret && !reused) {
-		drop_prefixes(maps, &s);
-		drop_counts(maps, &s);
-	}
 out:
 	free(s.have);
 	free(s.want);

@@ -14,6 +14,7 @@ struct fl_node;
 enum fl_metrics_map {
 	FL_MAP_PREFIX,
 	FL_MAP_COUNTS,
+	FL_MAP_OTHER,
 	FL_MAP_PEERS,
 	FL_MAP_NODE,
 	FL_MAP_LANES,
@@ -27,6 +28,7 @@ struct fl_metrics_maps {
 /*
  * Make peers and prefixes those of the mesh without self. Writes only what differs. Counters go
  * with the public key: a peer that is renamed keeps them, one whose key changes starts from zero.
+ * A name never moves to another slot while its node stays, so that a reader cannot meet it twice.
  * Prints its messages; returns enum fl_exit. What is wrong with the mesh is found before anything
  * is written.
  */
