@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 300
+# timeout: 400
 #
 # The metrics file over real WireGuard: what one node counts as sent, the other counts as received;
 # what the device says; what happens to it when the interface goes and comes back.
