@@ -262,14 +262,22 @@ static void explain(const struct fl_nl *nl, const struct fl_ops *ops, int err)
 	char *text = fl_op_format(ops, op);
 	const char *remedy = "";
 
+	if (op->kind == FL_OP_PEER_ADD || op->kind == FL_OP_PEER_SET || op->kind == FL_OP_PEER_DEL) {
+		/* They go in batches, and the kernel does not say at which it stopped. */
+		free(text);
+		text = fl_asprintf("peers of %s", ops->want->link.name);
+	}
 	if (err == -EADDRINUSE && (op->kind == FL_OP_LINK_UP || op->kind == FL_OP_DEVICE))
 		remedy = "; the UDP port is in use: stop who has it (ss -lunp) or set another "
 			 "ListenPort";
 	else if (err == -EOPNOTSUPP && op->kind == FL_OP_LINK_ADD)
 		remedy = "; this kernel has no WireGuard: load the module (modprobe wireguard)";
+	else if (err == -EACCES && op->kind == FL_OP_ADDR_ADD)
+		remedy = "; IPv6 is switched off here: set net.ipv6.conf.default.disable_ipv6 to 0";
 	else if (err == -EEXIST)
 		remedy = "; somebody else made it in this moment: look, and try again";
-	fl_err("cannot do '%s': %s%s%s%s%s", text, fl_nl_strerror(err),
+	fl_err("cannot do '%s': %s%s%s%s%s", text,
+	       err == -EACCES && *remedy ? strerror(-err) : fl_nl_strerror(err),
 	       nl->failed_text[0] ? " (" : "", nl->failed_text, nl->failed_text[0] ? ")" : "",
 	       remedy);
 	free(text);
