@@ -45,7 +45,7 @@ tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -W
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tools bpf module modules test demo check format clean help install setup unit-tests bpf-tests vm-tests \
+.PHONY: all tools bpf module modules test demo check format clean help install setup run-tests unit-tests bpf-tests vm-tests \
 	fuzzers check-format check-sparse check-tidy check-shell check-man
 
 all: tools bpf module
@@ -193,11 +193,17 @@ else
 	@$(MAKE) tools bpf modules && scripts/demo
 endif
 
+# TESTS="FILE..." runs some of them.
 test: setup
 	@$(MAKE) tools bpf modules unit-tests bpf-tests vm-tests fuzzers
-	@selftests/run $(patsubst %,--vm %,$(KERNELS)) $(TESTS)
+	@$(MAKE) run-tests
 
-TESTS ?= $(sort $(unit_bin)) $(sort $(bpft_bin)) $(sort $(wildcard selftests/cli/*.sh)) $(sort $(wildcard selftests/vm/*.sh))
+TESTS ?= $(sort $(wildcard selftests/vm/*.sh)) $(sort $(unit_bin)) $(sort $(bpft_bin)) \
+	 $(sort $(wildcard selftests/cli/*.sh))
+
+run-tests:
+	@selftests/run $(patsubst %,--vm %,$(KERNELS)) $(filter selftests/vm/%,$(TESTS)) \
+		--here $(filter-out selftests/vm/%,$(TESTS))
 
 install: tools
 	install -Dm755 $(FAIRLEAD) $(DESTDIR)$(PREFIX)/sbin/fairlead

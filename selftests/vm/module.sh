@@ -120,7 +120,7 @@ check "the module unloads" rmmod fairlead
 other=$(find "$BUILD/module" -name fairlead.ko ! -path "*/$(uname -r)/*" | head -n 1)
 wire 4
 if [ "$other" ]; then
-	check_fails 1 "built for kernel .*, this one is $(uname -r): build it again" \
+	check_fails 1 "built for kernel $(basename "$(dirname "$other")" | sed "s,+,.,g"), this one is $(uname -r | sed "s,+,.,g"): build it again" \
 		"a module built for another kernel is refused, with both names" \
 		accel $A on module -m "$other" -c "$W/mesh.conf" -k "$W/a.key"
 else
@@ -130,7 +130,8 @@ check_fails 1 "/nonexistent.ko: No such file" "a module file that is not there" 
 	accel $A on module -m /nonexistent.ko -c "$W/mesh.conf" -k "$W/a.key"
 check_fails 1 "CAP_SYS_MODULE" "without the right to load modules" \
 	capsh --drop=cap_sys_module -- -c "ip netns exec $A $FAIRLEAD accel on module -c $W/mesh.conf -k $W/a.key"
-check_fails 3 "" "status says 3 while it is not loaded" status $A
+status_is() { status $A >/dev/null; test $? -eq "$1"; }
+check "status says 3 while it is not loaded" status_is 3
 check "nothing was loaded by any of these" bash -c '! grep -q ^fairlead /proc/modules'
 check "off with nothing on is no error" off $A
 
@@ -213,17 +214,24 @@ for _ in 1 2 3; do
 done
 check "a stream survives a link whose MTU shrinks and grows" wait $stream
 
-a "$XFER" tcp 10.200.0.2 7000 40000000 >"$W/out" &
+# One stream after the other, each checked, while the module comes and goes.
+: >"$W/streaming"
+while [ -e "$W/streaming" ]; do
+	a "$XFER" tcp 10.200.0.2 7000 3000000 || break
+done >"$W/streams" &
 stream=$!
 cycles=0
-while kill -0 $stream 2>/dev/null && [ $cycles -lt 25 ]; do
-	off $A && ! grep -q ^fairlead /proc/modules || break
+while [ $cycles -lt 6 ]; do
+	off $A || break
+	! grep -q ^fairlead /proc/modules || break
 	on $A || break
 	cycles=$((cycles + 1))
 done
+check "the module goes and comes under traffic, six times" test $cycles -eq 6
+check "streams were running meanwhile" test -s "$W/streams"
+rm "$W/streaming"
 wait $stream
-check "a stream survives loading and unloading the module under it ($cycles times)" \
-	test $? -eq 0 -a $cycles -ge 3
+check "all of them arrived whole" test $? -eq 0
 
 a nft -f - <<-NFT
 	table inet t {
@@ -251,8 +259,8 @@ done
 wait $stream
 check "a stream through a slow queue arrives whole" test $? -eq 0
 echo "# at most $most bytes were queued"
-check "a queue formed" test $most -gt 20000
-check "the sender is held back by its own charge (TCP small queues)" test $most -lt 400000
+check "a queue formed" test $most -gt 5000
+check "the sender is held back by its own charge (TCP small queues)" test $most -lt 200000
 a tc qdisc del dev va root
 idle() { a ss -tmnH state established dport = 7000 | awk '/skmem/ { exit 1 }'; }
 check "no charge is left behind: no socket lingers" poll 10 idle
