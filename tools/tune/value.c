@@ -148,6 +148,7 @@ char *fl_value_canonical(const struct fl_value_type *t, const char *text, const 
 	fl_num num[FL_VALUE_MAX_INTS];
 	struct ports ports;
 
+	*why = NULL;
 	switch (t->kind) {
 	case FL_VALUE_STRING:
 		return string_canonical(text);
