@@ -91,7 +91,7 @@ struct {
 /* Something to walk over, in order; the values are not used. Not pinned: the iterator holds it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FL_METRICS_N_FAMILIES * FL_METRICS_ROWS);
+	__uint(max_entries, FL_METRICS_N_FAMILIES *FL_METRICS_ROWS);
 	__type(key, __u32);
 	__type(value, __u8);
 } metrics_rows SEC(".maps");

@@ -23,8 +23,7 @@
 #define FL_METRICS_FAMILIES(F)                                                                     \
 	F("fairlead_build_info", "gauge", "", FL_BUILD, rx_bytes,                                  \
 	  "Version of the Fairlead that made this file; the value is 1.")                          \
-	F("fairlead_peers", "gauge", "", FL_NODE, peers,                                           \
-	  "Peers of this node that are counted.")                                                  \
+	F("fairlead_peers", "gauge", "", FL_NODE, peers, "Peers of this node that are counted.")   \
 	F("fairlead_peer_info", "gauge", "", FL_PEER_INFO, rx_bytes,                               \
 	  "WireGuard public key of the peer; the value is 1.")                                     \
 	F("fairlead_peer_start_time_seconds", "gauge", "seconds", FL_PEER_START, rx_bytes,         \
@@ -47,6 +46,6 @@
 	  "Inner packets sent to a lane whose destination address is no peer's.")
 
 #define FL_METRICS_COUNT_ONE(name, type, unit, source, field, help) +1
-#define FL_METRICS_N_FAMILIES (0 FL_METRICS_FAMILIES(FL_METRICS_COUNT_ONE))
+#define FL_METRICS_N_FAMILIES					    (0 FL_METRICS_FAMILIES(FL_METRICS_COUNT_ONE))
 
 #endif

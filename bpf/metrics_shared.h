@@ -10,19 +10,19 @@
 
 /* Goes up when a field of a pinned value changes meaning without changing a size. A changed size
  * is found by comparing the shapes of the maps. */
-#define FL_METRICS_LAYOUT 1
+#define FL_METRICS_LAYOUT	1
 
 #define FL_METRICS_PEERS_MAX	16384
 #define FL_METRICS_PREFIXES_MAX (8 * FL_METRICS_PEERS_MAX)
 #define FL_METRICS_LANES_MAX	64
 
 /* Counters are made for so many slots at a time. */
-#define FL_METRICS_CHUNK	256
-#define FL_METRICS_CHUNKS	(FL_METRICS_PEERS_MAX / FL_METRICS_CHUNK)
+#define FL_METRICS_CHUNK   256
+#define FL_METRICS_CHUNKS  (FL_METRICS_PEERS_MAX / FL_METRICS_CHUNK)
 
-#define FL_METRICS_LABEL	256 /* escaped text of a label and its NUL; node names are <= 253 */
-#define FL_METRICS_HELP		256
-#define FL_METRICS_VERSION	32
+#define FL_METRICS_LABEL   256 /* escaped text of a label and its NUL; node names are <= 253 */
+#define FL_METRICS_HELP	   256
+#define FL_METRICS_VERSION 32
 
 /*
  * The file is printed in rows, one call of the iterator's program each: a row is one family and

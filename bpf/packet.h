@@ -16,9 +16,9 @@
 #include <bpf/bpf_helpers.h>
 
 struct fl_packet {
-	__u8 family; /* 4 or 6 */
-	__u8 proto;  /* of what follows the fixed header */
-	__u8 hlen;   /* of the fixed IPv6 header, or of the IPv4 header with its options */
+	__u8 family;   /* 4 or 6 */
+	__u8 proto;    /* of what follows the fixed header */
+	__u8 hlen;     /* of the fixed IPv6 header, or of the IPv4 header with its options */
 	__u8 addr[16]; /* source or destination, zeroes after an IPv4 address */
 };
 
@@ -66,7 +66,8 @@ static __always_inline __u32 fl_packet_headers(struct __sk_buff *skb, __u32 off,
 
 	/* Extension headers that may stand before TCP or UDP in a packet that is segmented. */
 	for (int i = 0; i < 4 && p->family == 6; i++) {
-		if (proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING && proto != IPPROTO_DSTOPTS)
+		if (proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING &&
+		    proto != IPPROTO_DSTOPTS)
 			break;
 		if (bpf_skb_load_bytes(skb, off + len, b, 2))
 			return 0;

@@ -74,8 +74,8 @@ static inline void env_node(struct fl_node *n, const char *name, uint32_t i)
 	memcpy(n->public_key.bytes + 4, &i, sizeof(i));
 	n->n_addresses = 2;
 	n->addresses = fl_zalloc(2 * sizeof(*n->addresses));
-	n->addresses[0] = env_v4(0x0ac80000 + i, 32);	/* 10.200.0.0 + i */
-	n->addresses[1] = env_v6(0x0200, i, 128);	/* fd00:200::i */
+	n->addresses[0] = env_v4(0x0ac80000 + i, 32); /* 10.200.0.0 + i */
+	n->addresses[1] = env_v6(0x0200, i, 128);     /* fd00:200::i */
 	n->n_pod_cidrs = 2;
 	n->pod_cidrs = fl_zalloc(2 * sizeof(*n->pod_cidrs));
 	n->pod_cidrs[0] = env_v4(0x64000000 + (i << 8), 24); /* 100.0.0.0/24 + i */

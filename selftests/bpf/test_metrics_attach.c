@@ -312,9 +312,9 @@ static int n_filters(const char *name, bool egress)
 	struct nl_cache *cache;
 	int n = 0;
 
-	if (rtnl_cls_alloc_cache(rtnl, if_nametoindex(name),
-				 TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS),
-				 &cache))
+	if (rtnl_cls_alloc_cache(
+		    rtnl, if_nametoindex(name),
+		    TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS), &cache))
 		return 0;
 	/* A priority is listed as well, with handle 0. */
 	for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o))
@@ -744,7 +744,9 @@ static void test_no_bpffs(void **state)
 
 	(void)state;
 	assert_int_equal(in_child(without_bpffs, out, sizeof(out)), FL_FAILED);
-	assert_string_equal(out, "fairlead: /sys/fs/bpf: no BPF file system there; mount it: mount -t bpf bpf /sys/fs/bpf\n");
+	assert_string_equal(
+		out,
+		"fairlead: /sys/fs/bpf: no BPF file system there; mount it: mount -t bpf bpf /sys/fs/bpf\n");
 }
 
 static int as_nobody(void)

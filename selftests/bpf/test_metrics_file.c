@@ -173,8 +173,10 @@ static int empty(void **state)
 static void check_complete(uint32_t n)
 {
 	static const char *const fields[] = {
-		"fairlead_peer_receive_packets_total", "fairlead_peer_receive_bytes_total",
-		"fairlead_peer_transmit_packets_total", "fairlead_peer_transmit_bytes_total",
+		"fairlead_peer_receive_packets_total",
+		"fairlead_peer_receive_bytes_total",
+		"fairlead_peer_transmit_packets_total",
+		"fairlead_peer_transmit_bytes_total",
 	};
 	struct fl_exposition *e;
 	uint64_t scale = 1;
@@ -348,11 +350,12 @@ static void test_head(void **state)
 	(void)state;
 	fill_n(1);
 	text = slurp(1 << 16, &len);
-	assert_memory_equal(text,
-			    "# TYPE fairlead_build_info gauge\n"
-			    "# HELP fairlead_build_info Version of the Fairlead that made this file; the value is 1.\n"
-			    "fairlead_build_info{version=\"1.2.3-test\"} 1\n",
-			    strlen("# TYPE fairlead_build_info gauge\n") + 88);
+	assert_memory_equal(
+		text,
+		"# TYPE fairlead_build_info gauge\n"
+		"# HELP fairlead_build_info Version of the Fairlead that made this file; the value is 1.\n"
+		"fairlead_build_info{version=\"1.2.3-test\"} 1\n",
+		strlen("# TYPE fairlead_build_info gauge\n") + 88);
 	assert_string_equal(text + len - 6, "# EOF\n");
 	assert_non_null(strstr(text, "# TYPE fairlead_peer_receive_bytes_total counter\n"
 				     "# UNIT fairlead_peer_receive_bytes_total bytes\n"
@@ -368,8 +371,15 @@ static void test_head(void **state)
 static void test_nasty_names(void **state)
 {
 	static const char *const names[] = {
-		"a\"b", "back\\slash", "new\nline", "tab\there", "} 5\nfairlead_peers 99",
-		"# EOF", "%s%n%d", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x9a\xa2", "",
+		"a\"b",
+		"back\\slash",
+		"new\nline",
+		"tab\there",
+		"} 5\nfairlead_peers 99",
+		"# EOF",
+		"%s%n%d",
+		"\xc3\xa4\xe2\x82\xac\xf0\x9f\x9a\xa2",
+		"",
 	};
 	size_t n = sizeof(names) / sizeof(*names);
 	struct fl_mesh *m = env_mesh(n);
@@ -384,8 +394,8 @@ static void test_nasty_names(void **state)
 	e = read_file();
 	assert_int_equal(e->n_families, FL_METRICS_N_FAMILIES);
 	for (size_t i = 0; i < n; i++)
-		assert_string_equal(value(family(e, "fairlead_peer_receive_bytes_total"),
-					  names[i]), "0");
+		assert_string_equal(value(family(e, "fairlead_peer_receive_bytes_total"), names[i]),
+				    "0");
 	fl_exposition_free(e);
 	env_mesh_free(m);
 }

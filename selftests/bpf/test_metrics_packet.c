@@ -68,7 +68,7 @@ static int fill(void **state)
 		bpf_map_delete_elem(maps.fd[FL_MAP_COUNTS], &chunk);
 	bpf_map_update_elem(maps.fd[FL_MAP_OTHER], &zero, nothing, BPF_ANY);
 	ret = fl_metrics_fill(&maps, none, &none->nodes[0]) ?:
-	      fl_metrics_fill(&maps, mesh, &mesh->nodes[0]);
+		      fl_metrics_fill(&maps, mesh, &mesh->nodes[0]);
 	env_mesh_free(none);
 	env_mesh_free(mesh);
 	return ret;

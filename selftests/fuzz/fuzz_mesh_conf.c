@@ -15,8 +15,8 @@ static void check(const struct fl_mesh *mesh)
 	for (size_t i = 0; i < mesh->n_nodes; i++) {
 		const struct fl_node *n = &mesh->nodes[i];
 
-		if (fl_mesh_find(mesh, &n->public_key) != n || fl_key_is_low_order(&n->public_key) ||
-		    !n->n_addresses)
+		if (fl_mesh_find(mesh, &n->public_key) != n ||
+		    fl_key_is_low_order(&n->public_key) || !n->n_addresses)
 			abort();
 		for (size_t j = 0; j < n->n_addresses; j++) {
 			const struct fl_claim *c = fl_mesh_owner(mesh, &n->addresses[j]);

@@ -74,7 +74,7 @@ static void base64(void **state)
 	static const char *const bad[] = {
 		"",
 		"=",
-		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo", /* no padding */
+		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo",	/* no padding */
 		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LC==", /* 31 bytes */
 		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCoA", /* 33 bytes */
 		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo= ",
@@ -253,9 +253,9 @@ static void owner(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(base64),	T(public_of_private), T(generated_are_clamped_and_differ),
-		T(low_order),	T(file_round_trip),   T(white_space_is_fine),
-		T(modes),	T(contents),	      T(kinds),
+		T(base64),    T(public_of_private), T(generated_are_clamped_and_differ),
+		T(low_order), T(file_round_trip),   T(white_space_is_fine),
+		T(modes),     T(contents),	    T(kinds),
 		T(owner),
 	};
 

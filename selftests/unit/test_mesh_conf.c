@@ -21,9 +21,9 @@
 #define NODE_A "[Node \"a\"]\nPublicKey = " K1 "\n"
 #define NODE_B "[Node \"b\"]\nPublicKey = " K2 "\n"
 
-#define X10  "xxxxxxxxxx"
-#define X60  X10 X10 X10 X10 X10 X10
-#define X180 X60 X60 X60
+#define X10    "xxxxxxxxxx"
+#define X60    X10 X10 X10 X10 X10 X10
+#define X180   X60 X60 X60
 
 static char *said;
 
@@ -85,7 +85,8 @@ static const struct broken broken[] = {
 	{ "[Node]\nPublicKey = " K1 "\n" NODE_B, { "m:1: [Node]: its name stands in quotes" } },
 	{ "[Node \"a]\n" NODE_B, { "m:1: [Node]: its name stands in quotes" } },
 	{ "[Node \"a\" x]\n" NODE_B, { "m:1: [Node]: its name stands in quotes" } },
-	{ "[Node \"\"]\nPublicKey = " K1 "\n", { "m:1: [Node]: '' is not a name; a name has 1 to 63" } },
+	{ "[Node \"\"]\nPublicKey = " K1 "\n",
+	  { "m:1: [Node]: '' is not a name; a name has 1 to 63" } },
 	{ "[Node \"a b\"]\nPublicKey = " K1 "\n", { "m:1: [Node]: 'a b' is not a name" } },
 	{ "[Node \"n\xc3\xb6\"]\nPublicKey = " K1 "\n", { "m:1: [Node]: 'n\?\?' is not a name" } },
 	{ "[Node \"" X60 "xxxx\"]\nPublicKey = " K1 "\n", { "m:1: [Node]: 'xxxx" } },
@@ -93,39 +94,48 @@ static const struct broken broken[] = {
 	  { "m:3: [Node]: a second node \"a\" (first in line 1)" } },
 
 	/* keys */
-	{ NODE_A "Enpoint = 192.0.2.1\n", { "m:3: 'Enpoint': unknown key; did you mean Endpoint?" } },
-	{ NODE_A "podcird = 10.1.0.0/24\n", { "m:3: 'podcird': unknown key; did you mean PodCIDR?" } },
+	{ NODE_A "Enpoint = 192.0.2.1\n",
+	  { "m:3: 'Enpoint': unknown key; did you mean Endpoint?" } },
+	{ NODE_A "podcird = 10.1.0.0/24\n",
+	  { "m:3: 'podcird': unknown key; did you mean PodCIDR?" } },
 	{ NODE_A "Colour = red\n", { "m:3: 'Colour': unknown key; [Node] has PublicKey" } },
 	{ "[Mesh]\nColour = red\n" NODE_A, { "m:2: 'Colour': unknown key; [Mesh] has Name" } },
 	{ NODE_A "Add\x1b[31mress = x\n", { "m:3: line: holds the control character 0x1b" } },
 	{ NODE_A "AllowedIPs = 0.0.0.0/0\n",
 	  { "m:3: AllowedIPs: unknown key; a node's allowed IPs are its Address and PodCIDR" } },
-	{ NODE_A "PrivateKey = " K3 "\n", { "m:3: PrivateKey: unknown key; a mesh file is the same" } },
+	{ NODE_A "PrivateKey = " K3 "\n",
+	  { "m:3: PrivateKey: unknown key; a mesh file is the same" } },
 	{ NODE_A "PostUp = rm -rf /\n", { "m:3: PostUp: unknown key; no commands are run" } },
 	{ NODE_A "MTU = 1400\n", { "m:3: MTU: belongs in [Mesh], not here" } },
-	{ "[Mesh]\nPodCIDR = 10.1.0.0/24\n" NODE_A, { "m:2: PodCIDR: belongs in a [Node], not here" } },
+	{ "[Mesh]\nPodCIDR = 10.1.0.0/24\n" NODE_A,
+	  { "m:2: PodCIDR: belongs in a [Node], not here" } },
 	{ NODE_A "PublicKey = " K2 "\n", { "m:3: PublicKey: given again (first in line 2)" } },
-	{ "[Mesh]\nMTU = 1400\nmtu = 1400\n" NODE_A, { "m:3: MTU: given again (first in line 2)" } },
+	{ "[Mesh]\nMTU = 1400\nmtu = 1400\n" NODE_A,
+	  { "m:3: MTU: given again (first in line 2)" } },
 	{ NODE_A "Endpoint =\n", { "m:3: Endpoint: has no value" } },
 	{ NODE_A "Address = # soon\n", { "m:3: Address: has no value" } },
 	{ NODE_A "= 3\n", { "m:3: '': unknown key" } },
 
 	/* [Mesh] */
 	{ "[Mesh]\nName = my mesh\n" NODE_A, { "m:2: Name: 'my mesh' is not a name" } },
-	{ "[Mesh]\nListenPort = 0\n" NODE_A, { "m:2: ListenPort: '0' is not a port; write a number" } },
+	{ "[Mesh]\nListenPort = 0\n" NODE_A,
+	  { "m:2: ListenPort: '0' is not a port; write a number" } },
 	{ "[Mesh]\nListenPort = 65536\n" NODE_A, { "m:2: ListenPort: '65536' is not a port" } },
 	{ "[Mesh]\nListenPort = 99999999999999999999\n" NODE_A, { "m:2: ListenPort: '999" } },
 	{ "[Mesh]\nListenPort = -1\n" NODE_A, { "m:2: ListenPort: '-1' is not a port" } },
 	{ "[Mesh]\nListenPort = 0x10\n" NODE_A, { "m:2: ListenPort: '0x10' is not a port" } },
-	{ "[Mesh]\nListenPort = 51820 51821\n" NODE_A, { "m:2: ListenPort: '51820 51821' is not" } },
+	{ "[Mesh]\nListenPort = 51820 51821\n" NODE_A,
+	  { "m:2: ListenPort: '51820 51821' is not" } },
 	{ "[Mesh]\nLanes = 0\n" NODE_A, { "m:2: Lanes: '0' is not a number of lanes" } },
-	{ "[Mesh]\nLanes = 17\n" NODE_A, { "m:2: Lanes: '17' is not a number of lanes; write 1 to 16" } },
+	{ "[Mesh]\nLanes = 17\n" NODE_A,
+	  { "m:2: Lanes: '17' is not a number of lanes; write 1 to 16" } },
 	{ "[Mesh]\nListenPort = 65530\nLanes = 8\n" NODE_A,
 	  { "m:2: ListenPort: 65530 and the 7 ports after it, one a lane, go beyond 65535; "
 	    "write at most 65528" } },
 	{ "[Mesh]\nListenPort = 65530\nLanes = auto\n" NODE_A,
 	  { "m:2: ListenPort: 65530 and the 15 ports after it" } },
-	{ "[Mesh]\nMTU = 575\n" NODE_A, { "m:2: MTU: '575' is not a usable MTU; write 576 to 65455" } },
+	{ "[Mesh]\nMTU = 575\n" NODE_A,
+	  { "m:2: MTU: '575' is not a usable MTU; write 576 to 65455" } },
 	{ "[Mesh]\nMTU = 65456\n" NODE_A, { "m:2: MTU: '65456' is not a usable MTU" } },
 	{ "[Mesh]\nMTU = 1279\n" NODE_A,
 	  { "m:2: MTU: 1279 is too small for the IPv6 addresses of this mesh; write 1280" } },
@@ -146,30 +156,40 @@ static const struct broken broken[] = {
 	  { "m:6: PublicKey: node \"c\" has the key of node \"a\" (line 2)" } },
 
 	/* Endpoint */
-	{ NODE_A "Endpoint = 2001:db8::1\n", { "m:3: Endpoint: '2001:db8::1': an IPv6 endpoint needs" } },
-	{ NODE_A "Endpoint = 2001:db8::1:51820\n", { "m:3: Endpoint: '2001:db8::1:51820': an IPv6" } },
-	{ NODE_A "Endpoint = [2001:db8::1\n", { "m:3: Endpoint: '[2001:db8::1' is not an endpoint" } },
-	{ NODE_A "Endpoint = [2001:db8::1]51820\n", { "m:3: Endpoint: '[2001:db8::1]51820' is not" } },
-	{ NODE_A "Endpoint = [192.0.2.1]:1\n", { "m:3: Endpoint: '192.0.2.1' is neither an IPv6" } },
+	{ NODE_A "Endpoint = 2001:db8::1\n",
+	  { "m:3: Endpoint: '2001:db8::1': an IPv6 endpoint needs" } },
+	{ NODE_A "Endpoint = 2001:db8::1:51820\n",
+	  { "m:3: Endpoint: '2001:db8::1:51820': an IPv6" } },
+	{ NODE_A "Endpoint = [2001:db8::1\n",
+	  { "m:3: Endpoint: '[2001:db8::1' is not an endpoint" } },
+	{ NODE_A "Endpoint = [2001:db8::1]51820\n",
+	  { "m:3: Endpoint: '[2001:db8::1]51820' is not" } },
+	{ NODE_A "Endpoint = [192.0.2.1]:1\n",
+	  { "m:3: Endpoint: '192.0.2.1' is neither an IPv6" } },
 	{ NODE_A "Endpoint = [fe80::1%eth0]:1\n", { "m:3: Endpoint: 'fe80::1%eth0' is neither" } },
 	{ NODE_A "Endpoint = 192.0.2.1:0\n", { "m:3: Endpoint: '0' is not a port" } },
 	{ NODE_A "Endpoint = 192.0.2.1:\n", { "m:3: Endpoint: '' is not a port" } },
 	{ NODE_A "Endpoint = 192.0.2.1:65536\n", { "m:3: Endpoint: '65536' is not a port" } },
-	{ NODE_A "Endpoint = 192.0.2.256\n", { "m:3: Endpoint: '192.0.2.256' is neither an address" } },
+	{ NODE_A "Endpoint = 192.0.2.256\n",
+	  { "m:3: Endpoint: '192.0.2.256' is neither an address" } },
 	{ NODE_A "Endpoint = 192.0.2\n", { "m:3: Endpoint: '192.0.2' is neither an address nor" } },
 	{ NODE_A "Endpoint = 192.0.2.1/24\n", { "m:3: Endpoint: '192.0.2.1/24' is neither" } },
-	{ NODE_A "Endpoint = -host\n", { "m:3: Endpoint: '-host' is neither an address nor a host" } },
+	{ NODE_A "Endpoint = -host\n",
+	  { "m:3: Endpoint: '-host' is neither an address nor a host" } },
 	{ NODE_A "Endpoint = a..b\n", { "m:3: Endpoint: 'a..b' is neither" } },
 	{ NODE_A "Endpoint = my host\n", { "m:3: Endpoint: 'my host' is neither" } },
 	{ NODE_A "Endpoint = " X60 "xxxx.example\n", { "m:3: Endpoint: 'xxx" } },
 	{ NODE_A "Endpoint = 0.0.0.0\n", { "m:3: Endpoint: 0.0.0.0 is in 0.0.0.0/8" } },
 	{ NODE_A "Endpoint = 127.0.0.1\n", { "m:3: Endpoint: 127.0.0.1 is a loopback address" } },
 	{ NODE_A "Endpoint = 239.1.1.1\n", { "m:3: Endpoint: 239.1.1.1 is a multicast address" } },
-	{ NODE_A "Endpoint = 255.255.255.255\n", { "m:3: Endpoint: 255.255.255.255 is a reserved" } },
+	{ NODE_A "Endpoint = 255.255.255.255\n",
+	  { "m:3: Endpoint: 255.255.255.255 is a reserved" } },
 	{ NODE_A "Endpoint = [::]:1\n", { "m:3: Endpoint: :: is the unspecified address" } },
-	{ NODE_A "Endpoint = [::ffff:192.0.2.1]:1\n", { "m:3: Endpoint: ::ffff:192.0.2.1 is an IPv4" } },
+	{ NODE_A "Endpoint = [::ffff:192.0.2.1]:1\n",
+	  { "m:3: Endpoint: ::ffff:192.0.2.1 is an IPv4" } },
 	{ NODE_A "Endpoint = [fe80::1]\n", { "m:3: Endpoint: fe80::1 is a link-local address" } },
-	{ NODE_A "Endpoint = 192.0.2.1,,192.0.2.2\n", { "m:3: Endpoint: an item of the list is empty" } },
+	{ NODE_A "Endpoint = 192.0.2.1,,192.0.2.2\n",
+	  { "m:3: Endpoint: an item of the list is empty" } },
 	{ NODE_A "Endpoint = 192.0.2.1,\n", { "m:3: Endpoint: an item of the list is empty" } },
 	{ "[Mesh]\nLanes = 4\n" NODE_A "Endpoint = 192.0.2.1:65533\n",
 	  { "m:5: Endpoint: port 65533 and the 3 ports after it" } },
@@ -191,12 +211,17 @@ static const struct broken broken[] = {
 	/* Address and PodCIDR */
 	{ NODE_A "Address = 10.0.0.1/24\n",
 	  { "m:3: Address: '10.0.0.1/24' is more than one address; write 10.0.0.1/32" } },
-	{ NODE_A "Address = fd00::1/64\n", { "m:3: Address: 'fd00::1/64' is more than one address" } },
-	{ NODE_A "Address = 10.0.0.1/33\n", { "m:3: Address: '10.0.0.1/33' is not an address with a" } },
-	{ NODE_A "Address = 10.0.0.1/\n", { "m:3: Address: '10.0.0.1/' is not an address with a" } },
-	{ NODE_A "Address = fd00::1/129\n", { "m:3: Address: 'fd00::1/129' is not an address with" } },
+	{ NODE_A "Address = fd00::1/64\n",
+	  { "m:3: Address: 'fd00::1/64' is more than one address" } },
+	{ NODE_A "Address = 10.0.0.1/33\n",
+	  { "m:3: Address: '10.0.0.1/33' is not an address with a" } },
+	{ NODE_A "Address = 10.0.0.1/\n",
+	  { "m:3: Address: '10.0.0.1/' is not an address with a" } },
+	{ NODE_A "Address = fd00::1/129\n",
+	  { "m:3: Address: 'fd00::1/129' is not an address with" } },
 	{ NODE_A "Address = 10.0.0.1/032\n", { "m:3: Address: '10.0.0.1/032' is not" } },
-	{ NODE_A "Address = 010.0.0.1\n", { "m:3: Address: '010.0.0.1' is not an address; write" } },
+	{ NODE_A "Address = 010.0.0.1\n",
+	  { "m:3: Address: '010.0.0.1' is not an address; write" } },
 	{ NODE_A "Address = host.example\n", { "m:3: Address: 'host.example' is not an address" } },
 	{ NODE_A "Address = 224.0.0.1\n", { "m:3: Address: '224.0.0.1' is a multicast address" } },
 	{ NODE_A "Address = ::1\n", { "m:3: Address: '::1' is a loopback address" } },
@@ -207,7 +232,8 @@ static const struct broken broken[] = {
 	{ NODE_A "PodCIDR = 10.1.0.1/24\n",
 	  { "m:3: PodCIDR: '10.1.0.1/24' has bits set behind its prefix length; write 10.1.0.0/24" } },
 	{ NODE_A "PodCIDR = fd00:1::1/64\n", { "m:3: PodCIDR: 'fd00:1::1/64' has bits set" } },
-	{ NODE_A "PodCIDR = 0.0.0.0/0\n", { "m:3: PodCIDR: '0.0.0.0/0' is every address there is" } },
+	{ NODE_A "PodCIDR = 0.0.0.0/0\n",
+	  { "m:3: PodCIDR: '0.0.0.0/0' is every address there is" } },
 	{ NODE_A "PodCIDR = ::/0\n", { "m:3: PodCIDR: '::/0' is every address there is" } },
 	{ NODE_A "PodCIDR = ff00::/8\n", { "m:3: PodCIDR: 'ff00::/8' is a multicast address" } },
 	{ NODE_A "PodCIDR = 10.1.0.0/16\n" NODE_B "PodCIDR = 10.1.2.0/24\n",
@@ -226,8 +252,10 @@ static const struct broken broken[] = {
 
 	/* PersistentKeepalive */
 	{ NODE_A "PersistentKeepalive = -1\n", { "m:3: PersistentKeepalive: '-1' is not a time" } },
-	{ NODE_A "PersistentKeepalive = 65536\n", { "m:3: PersistentKeepalive: '65536' is not a time" } },
-	{ NODE_A "PersistentKeepalive = 25s\n", { "m:3: PersistentKeepalive: '25s' is not a time" } },
+	{ NODE_A "PersistentKeepalive = 65536\n",
+	  { "m:3: PersistentKeepalive: '65536' is not a time" } },
+	{ NODE_A "PersistentKeepalive = 25s\n",
+	  { "m:3: PersistentKeepalive: '25s' is not a time" } },
 
 	/* all errors, sorted by line */
 	{ "[Mesh]\nMTU = 9\nFoo = 1\n[Node \"a\"]\nEndpoint = x y\nPublicKey = " K1 "\n" NODE_A,
@@ -263,7 +291,8 @@ static void broken_files(void **state)
 		if (i + 1 < sizeof(broken) / sizeof(broken[0]))
 			ok = ok && lines == want;
 		if (!ok) {
-			fprintf(stderr, "# case %zu (first wanted: %s) said:\n%s", i, b->errors[0], said);
+			fprintf(stderr, "# case %zu (first wanted: %s) said:\n%s", i, b->errors[0],
+				said);
 			wrong++;
 		}
 	}
@@ -284,26 +313,27 @@ static struct fl_mesh *good(const char *text)
 
 static void everything(void **state)
 {
-	struct fl_mesh *mesh = good("\xef\xbb\xbf# the mesh\r\n"
-				    "[Mesh]\r\n"
-				    "Name       = prod\r\n"
-				    "ListenPort = 51000        # lane i listens on ListenPort + i\r\n"
-				    "Lanes=4 ; lanes\n"
-				    "MTU = 1400\n"
-				    "Strict = Yes\n"
-				    "\n"
-				    "  [ node \"worker-1.example_x\" ]\n"
-				    "    publickey = " K1 "\n"
-				    "    Endpoint = 192.0.2.11, [2001:db8::11] , worker-1.example:51820\n"
-				    "    Endpoint = [2001:db8::12]:7\n"
-				    "    Address = 10.200.0.11/32, fd00:200::11\n"
-				    "    PodCIDR = 10.244.1.0/24, fd00:244:1::/64\n"
-				    "    PersistentKeepalive = 25\n"
-				    "[Node \"b\"]\n"
-				    "PublicKey = " K2 "\n"
-				    "Address = 10.244.2.1\n"
-				    "PodCIDR = 10.244.2.0/24   # its own address inside its range\n"
-				    "PersistentKeepalive = off");
+	struct fl_mesh *mesh =
+		good("\xef\xbb\xbf# the mesh\r\n"
+		     "[Mesh]\r\n"
+		     "Name       = prod\r\n"
+		     "ListenPort = 51000        # lane i listens on ListenPort + i\r\n"
+		     "Lanes=4 ; lanes\n"
+		     "MTU = 1400\n"
+		     "Strict = Yes\n"
+		     "\n"
+		     "  [ node \"worker-1.example_x\" ]\n"
+		     "    publickey = " K1 "\n"
+		     "    Endpoint = 192.0.2.11, [2001:db8::11] , worker-1.example:51820\n"
+		     "    Endpoint = [2001:db8::12]:7\n"
+		     "    Address = 10.200.0.11/32, fd00:200::11\n"
+		     "    PodCIDR = 10.244.1.0/24, fd00:244:1::/64\n"
+		     "    PersistentKeepalive = 25\n"
+		     "[Node \"b\"]\n"
+		     "PublicKey = " K2 "\n"
+		     "Address = 10.244.2.1\n"
+		     "PodCIDR = 10.244.2.0/24   # its own address inside its range\n"
+		     "PersistentKeepalive = off");
 	const struct fl_node *a = &mesh->nodes[0], *b = &mesh->nodes[1];
 	char s[FL_SOCKADDR_STR], p[FL_PREFIX_STR];
 	const struct fl_claim *c;
@@ -376,7 +406,8 @@ static void defaults(void **state)
  * the first byte replaced by fd. They must never change: a mesh would lose its addresses. */
 static void derived_addresses(void **state)
 {
-	struct fl_mesh *mesh = good(NODE_A NODE_B "[Node \"c\"]\nAddress = 10.0.0.3\nPublicKey = " K3);
+	struct fl_mesh *mesh =
+		good(NODE_A NODE_B "[Node \"c\"]\nAddress = 10.0.0.3\nPublicKey = " K3);
 	char s[FL_PREFIX_STR];
 
 	(void)state;
@@ -460,7 +491,8 @@ static void no_file(void **state)
 	assert_null(fl_mesh_load("/"));
 	fclose(fl_msg_stream);
 	fl_msg_stream = NULL;
-	assert_non_null(strstr(said, "/nonexistent/mesh.conf: cannot read the mesh file: No such file"));
+	assert_non_null(
+		strstr(said, "/nonexistent/mesh.conf: cannot read the mesh file: No such file"));
 	assert_non_null(strstr(said, "/: cannot read the mesh file: Is a directory"));
 }
 

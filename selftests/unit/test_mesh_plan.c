@@ -55,8 +55,8 @@ static struct fl_peer *peer(struct fl_plan *p, uint8_t key, const char *endpoint
 		sa->sin_port = htons(51820);
 	}
 	for (; allowed && *allowed; allowed++) {
-		peer->allowed = fl_realloc(peer->allowed, peer->n_allowed + 1,
-					   sizeof(*peer->allowed));
+		peer->allowed =
+			fl_realloc(peer->allowed, peer->n_allowed + 1, sizeof(*peer->allowed));
 		peer->allowed[peer->n_allowed++] = prefix(*allowed);
 	}
 	return peer;
@@ -295,12 +295,12 @@ static void prefixes(void **state)
 		const char *outer, *inner;
 		bool contains;
 	} cases[] = {
-		{ "10.0.0.0/8", "10.255.0.1", true },	{ "10.0.0.0/8", "11.0.0.0/8", false },
-		{ "10.0.0.0/8", "10.0.0.0/7", false },	{ "10.1.0.0/15", "10.0.0.0/16", true },
+		{ "10.0.0.0/8", "10.255.0.1", true },	 { "10.0.0.0/8", "11.0.0.0/8", false },
+		{ "10.0.0.0/8", "10.0.0.0/7", false },	 { "10.1.0.0/15", "10.0.0.0/16", true },
 		{ "10.2.0.0/15", "10.0.0.0/16", false }, { "0.0.0.0/0", "1.2.3.4", true },
-		{ "0.0.0.0/0", "::/0", false },		{ "fd00::/9", "fd7f::1", true },
-		{ "fd00::/9", "fd80::1", false },	{ "fd00::1", "fd00::1", true },
-		{ "fd00::1", "fd00::2", false },	{ "192.0.2.1", "192.0.2.1", true },
+		{ "0.0.0.0/0", "::/0", false },		 { "fd00::/9", "fd7f::1", true },
+		{ "fd00::/9", "fd80::1", false },	 { "fd00::1", "fd00::1", true },
+		{ "fd00::1", "fd00::2", false },	 { "192.0.2.1", "192.0.2.1", true },
 	};
 	struct fl_prefix p;
 	char s[FL_PREFIX_STR];

@@ -49,7 +49,9 @@ static int setup(void **state)
 		keys[i].bytes[0] = i + 1;
 		changes[i] = (struct fl_wg_change){
 			.public_key = &keys[i],
-			.endpoint = i % 3 == 0 ? NULL : i % 3 == 1 ? &ep4 : &ep6,
+			.endpoint = i % 3 == 0 ? NULL :
+				    i % 3 == 1 ? &ep4 :
+						 &ep6,
 			.psk = i % 4 ? NULL : &psk,
 			.keepalive = i % 5 ? (int)i : -1,
 			.allowed = allowed,
@@ -91,9 +93,9 @@ static int count_peer(const struct nlattr *attr, void *data)
 
 static int count_device(const struct nlattr *attr, void *data)
 {
-	return mnl_attr_get_type(attr) == WGDEVICE_A_PEERS
-		       ? mnl_attr_parse_nested(attr, count_peer, data)
-		       : MNL_CB_OK;
+	return mnl_attr_get_type(attr) == WGDEVICE_A_PEERS ?
+		       mnl_attr_parse_nested(attr, count_peer, data) :
+		       MNL_CB_OK;
 }
 
 static void round_trip_with(size_t size)
@@ -124,9 +126,9 @@ static void round_trip_with(size_t size)
 		const struct fl_peer *p = &plan.peers[i];
 
 		assert_int_equal(fl_key_cmp(&p->public_key, &keys[i]), 0);
-		assert_true(fl_sockaddr_eq(&p->endpoint, changes[i].endpoint
-								 ? changes[i].endpoint
-								 : &(struct sockaddr_storage){ 0 }));
+		assert_true(fl_sockaddr_eq(&p->endpoint, changes[i].endpoint ?
+								 changes[i].endpoint :
+								 &(struct sockaddr_storage){ 0 }));
 		assert_int_equal(!!p->psk, !!changes[i].psk);
 		assert_int_equal(p->keepalive, changes[i].keepalive < 0 ? 0 : changes[i].keepalive);
 		assert_int_equal(p->n_allowed, changes[i].n_allowed);

@@ -46,7 +46,8 @@ static const char *labels(enum fl_metrics_source source)
 
 static char *table(void)
 {
-	char *text = fl_strdup(BEGIN "| family | type | unit | labels | help |\n|---|---|---|---|---|\n");
+	char *text = fl_strdup(BEGIN
+			       "| family | type | unit | labels | help |\n|---|---|---|---|---|\n");
 
 	for (size_t i = 0; i < n_families; i++) {
 		const struct family *f = &families[i];
@@ -77,8 +78,9 @@ static void test_page(void **state)
 	} else {
 		*end = '\0';
 		if (strcmp(begin, want))
-			fail_msg("%s differs from bpf/metrics_families.h: FAIRLEAD_WRITE_DOCS=1 with this test corrects it",
-				 path);
+			fail_msg(
+				"%s differs from bpf/metrics_families.h: FAIRLEAD_WRITE_DOCS=1 with this test corrects it",
+				path);
 	}
 	free(text);
 	free(want);

@@ -11,17 +11,16 @@
 #include "../../tools/lib/msg.h"
 #include "../../tools/metrics/exposition.h"
 
-static const char good[] =
-	"# TYPE a_total counter\n"
-	"# UNIT a_total bytes\n"
-	"# HELP a_total What is \\\"a\\\".\n"
-	"a_total{peer=\"x\",zone=\"\"} 18446744073709551615\n"
-	"a_total{peer=\"q\\\"\\\\\\n}\"} 0\n"
-	"# TYPE b gauge\n"
-	"b -1.5e3\n"
-	"c 1\n"
-	"# TYPE d gauge\n"
-	"# EOF\n";
+static const char good[] = "# TYPE a_total counter\n"
+			   "# UNIT a_total bytes\n"
+			   "# HELP a_total What is \\\"a\\\".\n"
+			   "a_total{peer=\"x\",zone=\"\"} 18446744073709551615\n"
+			   "a_total{peer=\"q\\\"\\\\\\n}\"} 0\n"
+			   "# TYPE b gauge\n"
+			   "b -1.5e3\n"
+			   "c 1\n"
+			   "# TYPE d gauge\n"
+			   "# EOF\n";
 
 static void test_good(void **state)
 {

@@ -36,11 +36,12 @@ static void help_top(FILE *f, const struct fl_object *objects)
 
 static void help_object(FILE *f, const struct fl_object *obj)
 {
-	fprintf(f, "Usage: fairlead %s VERB [OPTION...] [ARGUMENT...]\n\n%s.\n\nVerbs:\n", obj->name,
-		obj->help);
+	fprintf(f, "Usage: fairlead %s VERB [OPTION...] [ARGUMENT...]\n\n%s.\n\nVerbs:\n",
+		obj->name, obj->help);
 	for (const struct fl_verb *v = obj->verbs; v->name; v++)
 		fprintf(f, "  %-10s %s\n", v->name, v->help);
-	fprintf(f, "\n`fairlead %s VERB --help` lists a verb's options; fairlead-%s(8) is the manual.\n",
+	fprintf(f,
+		"\n`fairlead %s VERB --help` lists a verb's options; fairlead-%s(8) is the manual.\n",
 		obj->name, obj->name);
 }
 
@@ -111,9 +112,9 @@ static int run_verb(const struct fl_object *obj, const struct fl_verb *verb, int
 			return -1;
 		}
 		if (c == '?')
-			return fl_usage("%s %s: unknown option '%s'; `fairlead %s %s --help` lists them",
-					obj->name, verb->name, argv[optind - 1], obj->name,
-					verb->name);
+			return fl_usage(
+				"%s %s: unknown option '%s'; `fairlead %s %s --help` lists them",
+				obj->name, verb->name, argv[optind - 1], obj->name, verb->name);
 		if (c == ':')
 			return fl_usage("%s %s: option '%s' wants a value", obj->name, verb->name,
 					argv[optind - 1]);

@@ -32,8 +32,8 @@ struct fl_opt {
 
 struct fl_verb {
 	const char *name;
-	const char *args; /* "NODE [PEER…]", or "" */
-	const char *help; /* one line */
+	const char *args;	   /* "NODE [PEER…]", or "" */
+	const char *help;	   /* one line */
 	const struct fl_opt *opts; /* ends with { 0 }; may be NULL */
 	int min_args, max_args;	   /* positional arguments; max < 0: any number */
 	/* argv holds positional arguments only. Returns enum fl_exit. */

@@ -131,8 +131,8 @@ struct fl_key *fl_key_read_fd(int fd, const char *name)
 	text[len] = '\0';
 	for (start = text; isspace((unsigned char)*start); start++)
 		;
-	ok = n >= 0 && !full && strlen(start) == (size_t)(text + len - start) && fl_key_parse(key, start) &&
-	     !fl_key_is_zero(key);
+	ok = n >= 0 && !full && strlen(start) == (size_t)(text + len - start) &&
+	     fl_key_parse(key, start) && !fl_key_is_zero(key);
 	if (n >= 0 && !ok)
 		fl_err("%s: %s; it must hold one private key, 44 characters of base64, "
 		       "as `fairlead mesh genkey` makes it",
@@ -202,8 +202,8 @@ int fl_key_write_file(const char *path, const struct fl_key *private_key)
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		fl_err("%s: cannot create: %s%s", path, strerror(errno),
-		       errno == EEXIST ? "; a key is never overwritten: move the file away first"
-				       : "");
+		       errno == EEXIST ? "; a key is never overwritten: move the file away first" :
+					 "");
 		return -1;
 	}
 	fl_key_format(private_key, text);

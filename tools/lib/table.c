@@ -12,7 +12,7 @@ struct fl_table {
 		const char *title;
 		enum fl_align align;
 		size_t width;
-	} *cols;
+	} * cols;
 	char **cells;
 	size_t n_cols, n_cells;
 };
@@ -61,8 +61,7 @@ void fl_table_cell(struct fl_table *t, const char *fmt, ...)
 		col->width = w;
 	/* Doubling: a table of 10,000 peers must not copy its cells a thousand times. */
 	if (!(t->n_cells & (t->n_cells - 1)))
-		t->cells = fl_realloc(t->cells, t->n_cells ? 2 * t->n_cells : 1,
-				      sizeof(*t->cells));
+		t->cells = fl_realloc(t->cells, t->n_cells ? 2 * t->n_cells : 1, sizeof(*t->cells));
 	t->cells[t->n_cells++] = text;
 }
 
@@ -103,7 +102,8 @@ void fl_table_free(struct fl_table *t)
 
 const char *fl_colour(enum fl_colour c)
 {
-	static const char *const seq[] = { "\033[0m", "\033[1m", "\033[31m", "\033[32m", "\033[33m" };
+	static const char *const seq[] = { "\033[0m", "\033[1m", "\033[31m", "\033[32m",
+					   "\033[33m" };
 	static int on = -1;
 
 	if (on < 0) {

@@ -106,8 +106,7 @@ static int set_peers(struct fl_nl *nl, const struct fl_ops *ops, unsigned int if
 			*ch = peer_add(w);
 			/* A copy, to be sorted below; the list stays the plan's. */
 			if (w->n_allowed)
-				memcpy(added + n_added, w->allowed,
-				       w->n_allowed * sizeof(*added));
+				memcpy(added + n_added, w->allowed, w->n_allowed * sizeof(*added));
 		} else {
 			h = &ops->have->peers[ops->ops[i].have];
 			*ch = peer_set(w, h, added + n_added);
@@ -262,7 +261,8 @@ static void explain(const struct fl_nl *nl, const struct fl_ops *ops, int err)
 	char *text = fl_op_format(ops, op);
 	const char *remedy = "";
 
-	if (op->kind == FL_OP_PEER_ADD || op->kind == FL_OP_PEER_SET || op->kind == FL_OP_PEER_DEL) {
+	if (op->kind == FL_OP_PEER_ADD || op->kind == FL_OP_PEER_SET ||
+	    op->kind == FL_OP_PEER_DEL) {
 		/* They go in batches, and the kernel does not say at which it stopped. */
 		free(text);
 		text = fl_asprintf("peers of %s", ops->want->link.name);

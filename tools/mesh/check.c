@@ -56,10 +56,11 @@ static void check_keys(struct fl_mesh *mesh, const struct fl_node_lines *lines,
 		unsigned int b_line = lines[b - mesh->nodes].public_key;
 
 		if (a_line && b_line && !fl_key_cmp(&a->public_key, &b->public_key))
-			fl_conf_error(errors, b_line, "PublicKey",
-				      "node \"%s\" has the key of node \"%s\" (line %u); make a key "
-				      "for each with `fairlead mesh genkey`",
-				      b->name, a->name, a_line);
+			fl_conf_error(
+				errors, b_line, "PublicKey",
+				"node \"%s\" has the key of node \"%s\" (line %u); make a key "
+				"for each with `fairlead mesh genkey`",
+				b->name, a->name, a_line);
 	}
 }
 
@@ -168,12 +169,13 @@ static void check_endpoints(struct fl_mesh *mesh, struct fl_conf_errors *errors)
 			if (c) {
 				char s[FL_PREFIX_STR];
 
-				fl_conf_error(errors, ep->line, "Endpoint",
-					      "%s lies in %s, %s of node \"%s\" (line %u), so the "
-					      "tunnel would swallow itself; write an address of the "
-					      "network below",
-					      ep->host, fl_prefix_format(&c->prefix, s),
-					      claim_key(c), mesh->nodes[c->node].name, c->line);
+				fl_conf_error(
+					errors, ep->line, "Endpoint",
+					"%s lies in %s, %s of node \"%s\" (line %u), so the "
+					"tunnel would swallow itself; write an address of the "
+					"network below",
+					ep->host, fl_prefix_format(&c->prefix, s), claim_key(c),
+					mesh->nodes[c->node].name, c->line);
 			}
 		}
 	}

@@ -38,7 +38,7 @@ struct fl_conf_errors {
 		unsigned int line;
 		unsigned int seq; /* keeps the order of errors of one line */
 		char *text;
-	} *list;
+	} * list;
 	size_t n;
 };
 
@@ -146,7 +146,8 @@ static bool parse_uint(const char *text, unsigned int max, unsigned int *val)
 
 static bool valid_name(const char *name)
 {
-	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+	size_t n =
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
 	return n && n <= FL_MESH_NAME_MAX && !name[n];
 }
@@ -273,7 +274,8 @@ static void add_endpoint(struct parser *p, const char *key, const char *text)
 	if (bracket) {
 		end = strchr(++text, ']');
 		if (!end || (end[1] && end[1] != ':')) {
-			ERR(p, key, "%s is not an endpoint; write [IPv6 address]:port", Q(text - 1));
+			ERR(p, key, "%s is not an endpoint; write [IPv6 address]:port",
+			    Q(text - 1));
 			return;
 		}
 		if (end[1])
@@ -307,7 +309,8 @@ static void add_endpoint(struct parser *p, const char *key, const char *text)
 	    bracket == (addr.family == AF_INET6)) {
 		why = fl_prefix_unusable(&addr);
 		if (why) {
-			ERR(p, key, "%s %s; write an address that other nodes can reach", host, why);
+			ERR(p, key, "%s %s; write an address that other nodes can reach", host,
+			    why);
 			return;
 		}
 		ep.addr.ss_family = addr.family;
@@ -317,8 +320,8 @@ static void add_endpoint(struct parser *p, const char *key, const char *text)
 			((struct sockaddr_in6 *)&ep.addr)->sin6_addr = addr.v6;
 	} else if (bracket || !valid_host(host)) {
 		ERR(p, key, "%s is neither an %s", Q(host),
-		    bracket ? "IPv6 address nor anything else that belongs in brackets"
-			    : "address nor a host name");
+		    bracket ? "IPv6 address nor anything else that belongs in brackets" :
+			      "address nor a host name");
 		return;
 	}
 	ep.host = fl_strdup(host);
@@ -507,9 +510,9 @@ static void unknown_key(struct parser *p, const char *name)
 		ERR(p, Q(name), "unknown key; did you mean %s?", best->name);
 	else
 		ERR(p, Q(name), "unknown key; %s",
-		    p->section == SEC_MESH
-			    ? "[Mesh] has Name, ListenPort, Lanes, MTU, Strict"
-			    : "[Node] has PublicKey, Endpoint, Address, PodCIDR, PersistentKeepalive");
+		    p->section == SEC_MESH ?
+			    "[Mesh] has Name, ListenPort, Lanes, MTU, Strict" :
+			    "[Node] has PublicKey, Endpoint, Address, PodCIDR, PersistentKeepalive");
 }
 
 /* One item of a list, or the whole value; without the white space around it. */
@@ -548,7 +551,8 @@ static int on_key(void *user, const char *section, const char *name, const char 
 		if (!strcasecmp(name, keys[i].name))
 			def = &keys[i];
 	if (p->section == SEC_NONE) {
-		ERR(p, Q(name), "stands before the first section; begin with [Mesh] or [Node \"NAME\"]");
+		ERR(p, Q(name),
+		    "stands before the first section; begin with [Mesh] or [Node \"NAME\"]");
 		return 1;
 	}
 	if (!def) {
@@ -567,7 +571,8 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	}
 	*seen = p->line;
 	if (!*value) {
-		ERR(p, def->name, "has no value; write %s = VALUE or take the line away", def->name);
+		ERR(p, def->name, "has no value; write %s = VALUE or take the line away",
+		    def->name);
 		return 1;
 	}
 	if (!def->list) {
@@ -646,9 +651,11 @@ static void begin_section(struct parser *p, char *text)
 	} else {
 		*end = ']';
 		ERR(p, Q(text), "unknown section; %s",
-		    word == 9 && !strncasecmp(s, "Interface", 9) ? "write [Mesh] for it"
-		    : word == 4 && !strncasecmp(s, "Peer", 4)	 ? "write [Node \"NAME\"] for it"
-								 : "there are [Mesh] and [Node \"NAME\"]");
+		    word == 9 && !strncasecmp(s, "Interface", 9) ?
+			    "write [Mesh] for it" :
+		    word == 4 && !strncasecmp(s, "Peer", 4) ?
+			    "write [Node \"NAME\"] for it" :
+			    "there are [Mesh] and [Node \"NAME\"]");
 	}
 }
 
@@ -692,8 +699,7 @@ static char *read_line(char *buf, int size, void *stream)
 		start++;
 	/* A comment, or an inline one: # or ; after white space. */
 	for (const char *s = start; s < end; s++) {
-		if ((*s == '#' || *s == ';') &&
-		    (s == start || isspace((unsigned char)s[-1]))) {
+		if ((*s == '#' || *s == ';') && (s == start || isspace((unsigned char)s[-1]))) {
 			end = s;
 			break;
 		}
@@ -735,7 +741,8 @@ struct fl_prefix fl_mesh_ula(const struct fl_key *public_key)
 	struct fl_prefix p = { .family = AF_INET6, .len = 128 };
 
 	crypto_generichash_blake2b_salt_personal(p.bytes, sizeof(p.bytes), public_key->bytes,
-						 sizeof(public_key->bytes), NULL, 0, NULL, personal);
+						 sizeof(public_key->bytes), NULL, 0, NULL,
+						 personal);
 	p.bytes[0] = 0xfd;
 	return p;
 }
@@ -780,10 +787,11 @@ static void finish(struct parser *p)
 	for (size_t i = 0; i < mesh->n_claims; i++)
 		v6 |= mesh->claims[i].prefix.family == AF_INET6;
 	if (v6 && mesh->mtu && mesh->mtu < FL_MTU_MIN_V6)
-		fl_conf_error(&p->errors, p->mtu_line, "MTU",
-			      "%u is too small for the IPv6 addresses of this mesh; write %u to %u, "
-			      "or auto",
-			      mesh->mtu, FL_MTU_MIN_V6, FL_MTU_MAX);
+		fl_conf_error(
+			&p->errors, p->mtu_line, "MTU",
+			"%u is too small for the IPv6 addresses of this mesh; write %u to %u, "
+			"or auto",
+			mesh->mtu, FL_MTU_MIN_V6, FL_MTU_MAX);
 }
 
 struct fl_mesh *fl_mesh_parse(const char *path, const char *text, size_t len)

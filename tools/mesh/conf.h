@@ -13,8 +13,8 @@
 
 /* The mesh file, mesh.conf(5), as plain data. Nothing in here knows of a kernel. */
 
-#define FL_MESH_CONF "/etc/fairlead/mesh.conf"
-#define FL_NODE_KEY  "/etc/fairlead/node.key"
+#define FL_MESH_CONF	 "/etc/fairlead/mesh.conf"
+#define FL_NODE_KEY	 "/etc/fairlead/node.key"
 
 #define FL_MESH_NAME_MAX 63
 #define FL_MESH_PORT	 51820

@@ -73,8 +73,8 @@ int fl_mesh_pubkey(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	key = fl_mesh_opt_key ? fl_key_read_file(fl_mesh_opt_key)
-			      : fl_key_read_fd(STDIN_FILENO, "standard input");
+	key = fl_mesh_opt_key ? fl_key_read_file(fl_mesh_opt_key) :
+				fl_key_read_fd(STDIN_FILENO, "standard input");
 	if (!key)
 		return FL_FAILED;
 	print_public(key);

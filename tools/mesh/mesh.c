@@ -14,14 +14,20 @@ const char *fl_mesh_opt_out;
 bool fl_mesh_opt_show_keys;
 
 #define OPT_CONFIG                                                                                 \
-	{ 'c',	"config", FL_OPT_STR, &fl_mesh_opt_config,                                         \
-	  "FILE", "the mesh file; " FL_MESH_CONF " if not given" }
+	{                                                                                          \
+		'c', "config", FL_OPT_STR, &fl_mesh_opt_config, "FILE",                            \
+			"the mesh file; " FL_MESH_CONF " if not given"                             \
+	}
 #define OPT_KEY                                                                                    \
-	{ 'k',	"key", FL_OPT_STR, &fl_mesh_opt_key,                                               \
-	  "FILE", "this node's private key; " FL_NODE_KEY " if not given" }
+	{                                                                                          \
+		'k', "key", FL_OPT_STR, &fl_mesh_opt_key, "FILE",                                  \
+			"this node's private key; " FL_NODE_KEY " if not given"                    \
+	}
 #define OPT_INTERFACE                                                                              \
-	{ 'i',	"interface", FL_OPT_STR, &fl_mesh_opt_interface,                                   \
-	  "NAME", "the WireGuard interface; " FL_MESH_IFNAME " if not given" }
+	{                                                                                          \
+		'i', "interface", FL_OPT_STR, &fl_mesh_opt_interface, "NAME",                      \
+			"the WireGuard interface; " FL_MESH_IFNAME " if not given"                 \
+	}
 
 static const struct fl_opt node_opts[] = { OPT_CONFIG, OPT_KEY, OPT_INTERFACE, { 0 } };
 
@@ -48,10 +54,12 @@ static const struct fl_opt show_opts[] = {
 
 const struct fl_verb fl_mesh_verbs[] = {
 	{ "genkey", "", "make a private key", genkey_opts, 0, 0, fl_mesh_genkey },
-	{ "pubkey", "", "print the public key of a private key", pubkey_opts, 0, 0, fl_mesh_pubkey },
+	{ "pubkey", "", "print the public key of a private key", pubkey_opts, 0, 0,
+	  fl_mesh_pubkey },
 	{ "plan", "", "print what `up` would change, and change nothing", node_opts, 0, 0,
 	  fl_mesh_plan },
-	{ "up", "", "make this node's kernel what the mesh file says", node_opts, 0, 0, fl_mesh_up },
+	{ "up", "", "make this node's kernel what the mesh file says", node_opts, 0, 0,
+	  fl_mesh_up },
 	{ "verify", "", "ask whether the kernel still is what the mesh file says", node_opts, 0, 0,
 	  fl_mesh_verify },
 	{ "down", "", "remove the mesh from this node's kernel", down_opts, 0, 0, fl_mesh_down },
@@ -62,7 +70,8 @@ const struct fl_verb fl_mesh_verbs[] = {
 
 bool fl_mesh_valid_ifname(const char *name)
 {
-	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+	size_t n =
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
 	if (strlen(name) >= IFNAMSIZ)
 		fl_err("--interface: '%s' has %zu characters; the kernel allows %d", name,

@@ -30,7 +30,7 @@ int fl_mesh_up(int argc, char **argv);
 int fl_mesh_down(int argc, char **argv);
 int fl_mesh_show(int argc, char **argv);
 
-extern const char *fl_mesh_opt_out;    /* genkey */
-extern bool fl_mesh_opt_show_keys; /* show */
+extern const char *fl_mesh_opt_out; /* genkey */
+extern bool fl_mesh_opt_show_keys;  /* show */
 
 #endif

@@ -91,7 +91,8 @@ void fl_nl_close(struct fl_nl *nl)
 
 static int error_attr(const struct nlattr *attr, void *data)
 {
-	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG && !mnl_attr_validate(attr, MNL_TYPE_STRING))
+	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
+	    !mnl_attr_validate(attr, MNL_TYPE_STRING))
 		snprintf(data, sizeof(((struct fl_nl *)0)->failed_text), "%.*s",
 			 (int)mnl_attr_get_payload_len(attr), mnl_attr_get_str(attr));
 	return MNL_CB_OK;
@@ -104,9 +105,9 @@ static int answer_error(const struct nlmsghdr *nlh, char *text)
 	unsigned int skip = sizeof(*e);
 
 	if (nlh->nlmsg_type == NLMSG_DONE)
-		return mnl_nlmsg_get_payload_len(nlh) >= sizeof(int)
-			       ? *(int *)mnl_nlmsg_get_payload(nlh)
-			       : 0;
+		return mnl_nlmsg_get_payload_len(nlh) >= sizeof(int) ?
+			       *(int *)mnl_nlmsg_get_payload(nlh) :
+			       0;
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*e))
 		return -EBADMSG;
 	if (text && e->error && (nlh->nlmsg_flags & NLM_F_ACK_TLVS)) {

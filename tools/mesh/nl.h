@@ -64,8 +64,7 @@ int fl_nl_read(struct fl_nl *nl, enum fl_nl_bus bus, struct nlmsghdr *req, fl_nl
  * kernel goes on behind one that fails. `tag` says in failed_tag which one it was. Returns 0, or
  * -errno of the first failure of a batch that became full.
  */
-int fl_nl_write(struct fl_nl *nl, enum fl_nl_bus bus, const struct nlmsghdr *msg,
-		unsigned int tag);
+int fl_nl_write(struct fl_nl *nl, enum fl_nl_bus bus, const struct nlmsghdr *msg, unsigned int tag);
 int fl_nl_flush(struct fl_nl *nl);
 
 #endif

@@ -389,9 +389,7 @@ void fl_ops_print(const struct fl_ops *ops, FILE *f)
 {
 	for (size_t i = 0; i < ops->n; i++) {
 		char *line = fl_op_format(ops, &ops->ops[i]);
-		enum fl_colour c = *line == '+'	  ? FL_GREEN
-				   : *line == '-' ? FL_RED
-						  : FL_YELLOW;
+		enum fl_colour c = *line == '+' ? FL_GREEN : *line == '-' ? FL_RED : FL_YELLOW;
 
 		fprintf(f, "%s%s%s\n", fl_colour(c), line, fl_colour(FL_PLAIN));
 		free(line);
@@ -446,7 +444,8 @@ static void json_device(struct json_object *o, const struct fl_link *w, const st
 	fl_json_str(p, "from", h->private_key ? fl_key_format(&h->public_key, key) : NULL);
 	fl_json_str(p, "to", w->private_key ? fl_key_format(&w->public_key, key) : NULL);
 	p = from_to(o, "listen_port");
-	json_object_object_add(p, "from", h->ifindex ? json_object_new_int64(h->listen_port) : NULL);
+	json_object_object_add(p, "from",
+			       h->ifindex ? json_object_new_int64(h->listen_port) : NULL);
 	fl_json_int(p, "to", w->listen_port);
 }
 
@@ -522,8 +521,8 @@ static struct json_object *op_json(const struct fl_ops *ops, const struct fl_op 
 	case FL_OP_ADDR_DEL:
 		fl_json_str(o, "object", "address");
 		fl_json_str(o, "address",
-			    fl_prefix_format(op->kind == FL_OP_ADDR_ADD ? &w->addrs[op->want]
-									: &h->addrs[op->have],
+			    fl_prefix_format(op->kind == FL_OP_ADDR_ADD ? &w->addrs[op->want] :
+									  &h->addrs[op->have],
 					     s));
 		break;
 	case FL_OP_ROUTE_ADD:

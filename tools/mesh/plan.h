@@ -31,9 +31,9 @@
 
 struct fl_peer {
 	struct fl_key public_key;
-	const char *name;	   /* the mesh's string; NULL for a peer that is not in it */
-	const struct fl_node *node; /* in a plan that is wanted */
-	struct fl_key *psk;	   /* NULL: none */
+	const char *name;		  /* the mesh's string; NULL for a peer that is not in it */
+	const struct fl_node *node;	  /* in a plan that is wanted */
+	struct fl_key *psk;		  /* NULL: none */
 	struct sockaddr_storage endpoint; /* AF_UNSPEC: none */
 	uint16_t keepalive;
 	int64_t handshake; /* seconds since 1970, 0: never */

@@ -252,8 +252,8 @@ int fl_rt_addr(struct fl_nl *nl, unsigned int ifindex, const struct fl_prefix *a
 	/* There is no neighbour to ask on this link, and the routes need the address at once. */
 	if (addr->family == AF_INET6)
 		rtnl_addr_set_flags(a, IFA_F_NODAD);
-	err = add ? rtnl_addr_build_add_request(a, NLM_F_CREATE | NLM_F_EXCL, &msg)
-		  : rtnl_addr_build_delete_request(a, 0, &msg);
+	err = add ? rtnl_addr_build_add_request(a, NLM_F_CREATE | NLM_F_EXCL, &msg) :
+		    rtnl_addr_build_delete_request(a, 0, &msg);
 	nl_addr_put(local);
 	rtnl_addr_put(a);
 	return send_msg(nl, err, msg, tag);

@@ -91,16 +91,16 @@ static void show_text(const struct fl_plan *plan, const struct fl_node *self, in
 	const struct fl_link *link = &plan->link;
 	struct fl_table *table;
 
-	printf("%s%s%s: %s, node %s, mesh %s\n", fl_colour(FL_BOLD), link->name, fl_colour(FL_PLAIN),
-	       link->up ? "up" : "down", self ? self->name : "(unknown)",
-	       link->alias && !strncmp(link->alias, FL_ALIAS, strlen(FL_ALIAS))
-		       ? link->alias + strlen(FL_ALIAS)
-		       : "(unknown)");
+	printf("%s%s%s: %s, node %s, mesh %s\n", fl_colour(FL_BOLD), link->name,
+	       fl_colour(FL_PLAIN), link->up ? "up" : "down", self ? self->name : "(unknown)",
+	       link->alias && !strncmp(link->alias, FL_ALIAS, strlen(FL_ALIAS)) ?
+		       link->alias + strlen(FL_ALIAS) :
+		       "(unknown)");
 	printf("  public key %s\n",
 	       link->private_key ? fl_key_format(&link->public_key, key) : "(none)");
-	printf("  private key %s\n", !link->private_key	    ? "(none)"
-				     : fl_mesh_opt_show_keys ? fl_key_format(link->private_key, key)
-							     : "(hidden)");
+	printf("  private key %s\n", !link->private_key	   ? "(none)" :
+				     fl_mesh_opt_show_keys ? fl_key_format(link->private_key, key) :
+							     "(hidden)");
 	sodium_memzero(key, sizeof(key));
 	printf("  listening on port %u, MTU %u\n", link->listen_port, link->mtu);
 	if (!plan->n_peers)
@@ -154,8 +154,8 @@ static struct json_object *json_peer(const struct fl_peer *p, int64_t now)
 	fl_json_u64(o, "tx_bytes", p->tx);
 	fl_json_int(o, "persistent_keepalive", p->keepalive);
 	for (size_t i = 0; i < p->n_allowed; i++)
-		json_object_array_add(
-			a, json_object_new_string(fl_prefix_format(&p->allowed[i], s)));
+		json_object_array_add(a,
+				      json_object_new_string(fl_prefix_format(&p->allowed[i], s)));
 	json_object_object_add(o, "allowed_ips", a);
 	return o;
 }
@@ -168,17 +168,17 @@ static void show_json(const struct fl_plan *plan, const struct fl_node *self, in
 
 	fl_json_str(o, "interface", link->name);
 	fl_json_str(o, "mesh",
-		    link->alias && !strncmp(link->alias, FL_ALIAS, strlen(FL_ALIAS))
-			    ? link->alias + strlen(FL_ALIAS)
-			    : NULL);
+		    link->alias && !strncmp(link->alias, FL_ALIAS, strlen(FL_ALIAS)) ?
+			    link->alias + strlen(FL_ALIAS) :
+			    NULL);
 	fl_json_str(o, "node", self ? self->name : NULL);
 	fl_json_bool(o, "up", link->up);
 	fl_json_str(o, "public_key",
 		    link->private_key ? fl_key_format(&link->public_key, key) : NULL);
 	fl_json_str(o, "private_key",
-		    !link->private_key	     ? NULL
-		    : fl_mesh_opt_show_keys ? fl_key_format(link->private_key, key)
-					     : "(hidden)");
+		    !link->private_key	  ? NULL :
+		    fl_mesh_opt_show_keys ? fl_key_format(link->private_key, key) :
+					    "(hidden)");
 	sodium_memzero(key, sizeof(key));
 	fl_json_int(o, "listen_port", link->listen_port);
 	fl_json_int(o, "mtu", link->mtu);

@@ -128,7 +128,8 @@ static int choose(struct underlay *u, const struct fl_peer *have, int64_t now, s
 			routed = sa;
 		current_routed |= fl_sockaddr_eq(sa, current);
 	}
-	if (current->ss_family && (!node->n_endpoints || current_routed || fl_session_alive(have, now))) {
+	if (current->ss_family &&
+	    (!node->n_endpoints || current_routed || fl_session_alive(have, now))) {
 		peer->endpoint = *current;
 		if (!current_routed)
 			way_to(u, peer, current);

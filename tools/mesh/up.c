@@ -40,10 +40,11 @@ static void end(struct run *r)
 static int unsupported(const struct fl_mesh *mesh)
 {
 	if (mesh->strict)
-		return fl_fail("%s: Strict = yes needs the guard, which this version does not have: "
-			       "set Strict = no, and know that pod traffic without a peer is not "
-			       "stopped",
-			       mesh->path);
+		return fl_fail(
+			"%s: Strict = yes needs the guard, which this version does not have: "
+			"set Strict = no, and know that pod traffic without a peer is not "
+			"stopped",
+			mesh->path);
 	if (mesh->lanes != 1)
 		return fl_fail("%s: Lanes = %s: this version has one lane: set Lanes = 1",
 			       mesh->path, mesh->lanes ? "2 or more" : "auto");
@@ -174,7 +175,8 @@ static void check_forwarding(const struct fl_node *self)
 		const char *path, *key;
 	} families[] = {
 		{ AF_INET, "/proc/sys/net/ipv4/ip_forward", "net.ipv4.ip_forward" },
-		{ AF_INET6, "/proc/sys/net/ipv6/conf/all/forwarding", "net.ipv6.conf.all.forwarding" },
+		{ AF_INET6, "/proc/sys/net/ipv6/conf/all/forwarding",
+		  "net.ipv6.conf.all.forwarding" },
 	};
 
 	for (size_t i = 0; i < 2; i++) {
@@ -251,8 +253,7 @@ int fl_mesh_down(int argc, char **argv)
 		status = fl_fail("%s is no WireGuard interface, so it is left alone", link->name);
 		goto out;
 	}
-	if (link->ifindex &&
-	    (!link->alias || strncmp(link->alias, FL_ALIAS, strlen(FL_ALIAS)))) {
+	if (link->ifindex && (!link->alias || strncmp(link->alias, FL_ALIAS, strlen(FL_ALIAS)))) {
 		status = fl_fail("%s is a WireGuard interface that `fairlead mesh up` has neither "
 				 "made nor adopted (its alias does not begin with '%s'), so it is "
 				 "left alone; remove it with: ip link del %s",

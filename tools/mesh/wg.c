@@ -195,8 +195,8 @@ static int allowed_list(const struct nlattr *nest, void *data)
 		return MNL_CB_ERROR;
 	p.family = f.family;
 	p.len = f.len;
-	if ((f.family != AF_INET && f.family != AF_INET6) ||
-	    f.addr_len != fl_prefix_bits(&p) / 8 || f.len > fl_prefix_bits(&p))
+	if ((f.family != AF_INET && f.family != AF_INET6) || f.addr_len != fl_prefix_bits(&p) / 8 ||
+	    f.len > fl_prefix_bits(&p))
 		return MNL_CB_ERROR;
 	memcpy(p.bytes, f.addr, f.addr_len);
 	/* Doubling; one list may go on over many messages. */

@@ -10,7 +10,7 @@
 /* A change of one peer. */
 struct fl_wg_change {
 	const struct fl_key *public_key;
-	uint32_t flags; /* WGPEER_F_* */
+	uint32_t flags;				 /* WGPEER_F_* */
 	const struct sockaddr_storage *endpoint; /* NULL: leave */
 	const struct fl_key *psk;		 /* NULL: leave */
 	int keepalive;				 /* -1: leave */

@@ -44,7 +44,7 @@
 /* First of all filters, so that what others drop afterwards has been counted; a handle that
  * nobody takes by counting from 1. */
 #define FILTER_PRIORITY 1
-#define FILTER_HANDLE   0xfa1
+#define FILTER_HANDLE	0xfa1
 
 static const char *const map_names[FL_N_MAPS] = {
 	[FL_MAP_PREFIX] = "metrics_prefix", [FL_MAP_COUNTS] = "metrics_counts",
@@ -81,8 +81,8 @@ static bool same_shape(int fd, const struct bpf_map *map)
 	struct bpf_map_info info = { 0 };
 	__u32 len = sizeof(info);
 
-	return map && !bpf_obj_get_info_by_fd(fd, &info, &len) &&
-	       info.type == bpf_map__type(map) && info.key_size == bpf_map__key_size(map) &&
+	return map && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) &&
 	       info.value_size == bpf_map__value_size(map) &&
 	       info.max_entries == bpf_map__max_entries(map) &&
 	       info.map_flags == bpf_map__map_flags(map);
@@ -189,7 +189,8 @@ static int check_ready(void)
 	if (check_bpffs())
 		return FL_FAILED;
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return fl_fail("metrics: this kernel has no BTF (/sys/kernel/btf/vmlinux); use one built with CONFIG_DEBUG_INFO_BTF");
+		return fl_fail(
+			"metrics: this kernel has no BTF (/sys/kernel/btf/vmlinux); use one built with CONFIG_DEBUG_INFO_BTF");
 	return FL_OK;
 }
 
@@ -240,7 +241,8 @@ static int lock_dir(void)
 			return -1;
 		}
 		/* Removed and made anew while we waited: then we hold the lock of nothing. */
-		if (!fstat(fd, &a) && !stat(DIR, &b) && a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+		if (!fstat(fd, &a) && !stat(DIR, &b) && a.st_ino == b.st_ino &&
+		    a.st_dev == b.st_dev)
 			return fd;
 		close(fd);
 	}
@@ -265,7 +267,8 @@ static __u32 map_id(int fd)
 static struct filter query(unsigned int ifindex, const struct direction *d, int counts_fd)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = d->point);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE,
+			    .priority = FILTER_PRIORITY);
 	struct bpf_prog_info info = { 0 };
 	__u32 len = sizeof(info), ids[16], id = map_id(counts_fd);
 	struct filter f = { 0 };
@@ -329,9 +332,10 @@ static int attach_one(unsigned int ifindex, const char *ifname, const struct dir
 	int err;
 
 	if (f.found && !f.ours)
-		return fl_fail("metrics: %s %s: another program's filter has priority %u, handle %#x; remove it: tc filter del dev %s %s prio %u",
-			       ifname, d->name, FILTER_PRIORITY, FILTER_HANDLE, ifname, d->name,
-			       FILTER_PRIORITY);
+		return fl_fail(
+			"metrics: %s %s: another program's filter has priority %u, handle %#x; remove it: tc filter del dev %s %s prio %u",
+			ifname, d->name, FILTER_PRIORITY, FILTER_HANDLE, ifname, d->name,
+			FILTER_PRIORITY);
 	if (f.ours && f.uses_counts && same_tag(prog_fd, f.tag))
 		return FL_OK;
 	err = bpf_tc_attach(&hook, &opts);
@@ -344,7 +348,8 @@ static int attach_one(unsigned int ifindex, const char *ifname, const struct dir
 static void detach_one(unsigned int ifindex, const struct direction *d)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = d->point);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE,
+			    .priority = FILTER_PRIORITY);
 
 	if (query(ifindex, d, -1).ours)
 		bpf_tc_detach(&hook, &opts);
@@ -487,14 +492,17 @@ static int load_skeleton(struct metrics_bpf *skel, const struct fl_metrics_maps 
 	case 0:
 		return FL_OK;
 	case EPERM:
-		return fl_fail("metrics: the kernel forbids BPF programs; needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or a memlock limit that is not small (ulimit -l unlimited)");
+		return fl_fail(
+			"metrics: the kernel forbids BPF programs; needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or a memlock limit that is not small (ulimit -l unlimited)");
 	case ENOMEM:
 		return fl_fail("metrics: no memory for the BPF maps; give this control group more");
 	case ENOSYS:
-		return fl_fail("metrics: this kernel has no BPF; use one built with CONFIG_BPF_SYSCALL");
+		return fl_fail(
+			"metrics: this kernel has no BPF; use one built with CONFIG_BPF_SYSCALL");
 	default:
-		return fl_fail("metrics: the kernel refused the BPF programs: %s; FAIRLEAD_DEBUG=1 shows why (kernel 6.1 or later is needed)",
-			       strerror(-err));
+		return fl_fail(
+			"metrics: the kernel refused the BPF programs: %s; FAIRLEAD_DEBUG=1 shows why (kernel 6.1 or later is needed)",
+			strerror(-err));
 	}
 }
 

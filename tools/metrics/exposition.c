@@ -168,7 +168,9 @@ static int labels(struct fl_sample *s, struct line *l)
 			label.value = take_value(l);
 		if (!label.value) {
 			free(label.name);
-			return bad(l, "want =\"value\" after a label name, with \\\\, \\\" and \\n as the only escapes");
+			return bad(
+				l,
+				"want =\"value\" after a label name, with \\\\, \\\" and \\n as the only escapes");
 		}
 		s->labels = grow(s->labels, s->n_labels, sizeof(*s->labels));
 		s->labels[s->n_labels++] = label;

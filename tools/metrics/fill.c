@@ -56,7 +56,7 @@ static void mask(struct fl_metrics_prefix *key)
 {
 	__u32 len = key->prefixlen - FL_METRICS_PREFIX_FAMILY_BITS;
 
-	for (__u32 i = 0; i < sizeof(key->addr); i++, len = len > 8 ? len - 8 : 0)
+	for (__u32 i = 0; i<sizeof(key->addr); i++, len = len> 8 ? len - 8 : 0)
 		if (len < 8)
 			key->addr[i] &= (__u8)(0xff00 >> len);
 }
@@ -102,8 +102,9 @@ static int want_peers(struct sets *s, const struct fl_mesh *mesh, const struct f
 			return fl_fail("metrics: %zu peers, but at most %u can be counted",
 				       mesh->n_nodes - 1, FL_METRICS_PEERS_MAX);
 		if (fl_metrics_escape(p->val.name, sizeof(p->val.name), node->name) < 0)
-			return fl_fail("%s:%u: node name is too long for a metrics label: at most %u bytes",
-				       mesh->path, node->line, FL_METRICS_LABEL - 1);
+			return fl_fail(
+				"%s:%u: node name is too long for a metrics label: at most %u bytes",
+				mesh->path, node->line, FL_METRICS_LABEL - 1);
 		sodium_bin2base64(p->val.public_key, sizeof(p->val.public_key),
 				  node->public_key.bytes, FL_KEY_LEN,
 				  sodium_base64_VARIANT_ORIGINAL);
@@ -130,8 +131,9 @@ static int want_prefixes(struct sets *s)
 	for (size_t i = 0; i < s->n_want; i++)
 		n += s->want[i].node->n_addresses + s->want[i].node->n_pod_cidrs;
 	if (n > FL_METRICS_PREFIXES_MAX)
-		return fl_fail("metrics: %zu addresses and pod CIDRs, but at most %u can be counted",
-			       n, FL_METRICS_PREFIXES_MAX);
+		return fl_fail(
+			"metrics: %zu addresses and pod CIDRs, but at most %u can be counted", n,
+			FL_METRICS_PREFIXES_MAX);
 	s->want_px = fl_zalloc(n * sizeof(*s->want_px));
 	for (size_t i = 0; i < s->n_want; i++) {
 		const struct peer *p = &s->want[i];
@@ -156,8 +158,8 @@ static void have_peers(struct sets *s, int fd)
 		if (bpf_map_lookup_elem(fd, &slot, &p.val))
 			continue;
 		if (s->n_have == room)
-			s->have = fl_realloc(s->have, room = room ? 2 * room : 64,
-					     sizeof(*s->have));
+			s->have =
+				fl_realloc(s->have, room = room ? 2 * room : 64, sizeof(*s->have));
 		s->have[s->n_have++] = p;
 	}
 }
@@ -445,8 +447,10 @@ int fl_metrics_fill(const struct fl_metrics_maps *maps, const struct fl_mesh *me
 	if (ret)
 		goto out;
 	sort_prefixes(&s);
-	ret = set_bases(maps, &s, cpus) ?: write_peers(maps, &s) ?: write_prefixes(maps, &s) ?:
-	      write_node(maps, &s);
+	ret = set_bases(maps, &s, cpus)	       ?:
+		      write_peers(maps, &s)    ?:
+		      write_prefixes(maps, &s) ?:
+						 write_node(maps, &s);
 	if (!ret)
 		drop_prefixes(maps, &s);
 out:
