@@ -78,12 +78,21 @@ static int set_uint(const struct fl_opt *opt, const char *text)
 	return 0;
 }
 
+/* The option that getopt means by c: its letter, or 256 + its place in the table. NULL: none. */
+static const struct fl_opt *find_opt(const struct fl_verb *verb, int c)
+{
+	for (const struct fl_opt *o = verb->opts; o && o->name; o++)
+		if (c < 256 ? o->letter == c : o - verb->opts == c - 256)
+			return o;
+	return NULL;
+}
+
 static int run_verb(const struct fl_object *obj, const struct fl_verb *verb, int argc, char **argv)
 {
 	struct option longs[MAX_OPTS + 3] = { 0 };
 	char shorts[2 * MAX_OPTS + 8] = ":jh";
 	size_t s = strlen(shorts), n = 0;
-	int c, idx;
+	int c;
 
 	for (const struct fl_opt *o = verb->opts; o && o->name && n < MAX_OPTS; o++, n++) {
 		longs[n].name = o->name;
@@ -101,7 +110,7 @@ static int run_verb(const struct fl_object *obj, const struct fl_verb *verb, int
 	optind = 0;
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		const struct fl_opt *opt = NULL;
+		const struct fl_opt *opt;
 
 		if (c == 'j') {
 			fl_json = true;
@@ -111,20 +120,14 @@ static int run_verb(const struct fl_object *obj, const struct fl_verb *verb, int
 			help_verb(stdout, obj, verb);
 			return -1;
 		}
-		if (c == '?')
-			return fl_usage(
-				"%s %s: unknown option '%s'; `fairlead %s %s --help` lists them",
-				obj->name, verb->name, argv[optind - 1], obj->name, verb->name);
 		if (c == ':')
 			return fl_usage("%s %s: option '%s' wants a value", obj->name, verb->name,
 					argv[optind - 1]);
-		if (c >= 256) {
-			opt = &verb->opts[c - 256];
-		} else {
-			for (idx = 0; verb->opts[idx].letter != c; idx++)
-				;
-			opt = &verb->opts[idx];
-		}
+		opt = find_opt(verb, c);
+		if (!opt)
+			return fl_usage(
+				"%s %s: unknown option '%s'; `fairlead %s %s --help` lists them",
+				obj->name, verb->name, argv[optind - 1], obj->name, verb->name);
 		switch (opt->kind) {
 		case FL_OPT_FLAG:
 			*(bool *)opt->value = true;
@@ -184,7 +187,7 @@ int fl_cli_main(int argc, char **argv, const struct fl_object *objects)
 		puts("fairlead " FL_VERSION);
 		return finish(FL_OK);
 	}
-	for (obj = objects; obj->name && strcmp(obj->name, argv[1]); obj++)
+	for (obj = objects; obj->name && strcmp(obj->name, argv[1]) != 0; obj++)
 		;
 	if (!obj->name)
 		return fl_usage("unknown object '%s'; `fairlead --help` lists them", argv[1]);
@@ -196,7 +199,7 @@ int fl_cli_main(int argc, char **argv, const struct fl_object *objects)
 		help_object(stdout, obj);
 		return finish(FL_OK);
 	}
-	for (verb = obj->verbs; verb->name && strcmp(verb->name, argv[2]); verb++)
+	for (verb = obj->verbs; verb->name && strcmp(verb->name, argv[2]) != 0; verb++)
 		;
 	if (!verb->name)
 		return fl_usage("unknown verb '%s %s'; `fairlead %s --help` lists them", obj->name,
