@@ -23,6 +23,7 @@
  * Stable kernels got the second behaviour in some point release, so that neither headers nor a
  * version tell: a burst of two is cut at init to see which one it is.
  */
+#include "compat.h"
 #include "fairlead.h"
 
 #include <linux/if_ether.h>
@@ -30,9 +31,6 @@
 #include <linux/udp.h>
 #include <net/sock.h>
 #include <net/tcp.h>
-#if __has_include(<net/gso.h>)
-#include <net/gso.h>
-#endif
 
 static bool head_pays __ro_after_init;
 
