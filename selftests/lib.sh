@@ -24,6 +24,8 @@
 #	     fd00:244:1::2/128    fd00:244:2::2/128
 
 : "${TOP:=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")}"
+# promtool is there: see scripts/setup.
+PATH=$PATH:${FAIRLEAD_CACHE:-/var/cache/fairlead}/bin
 
 lib_work=$(mktemp -d "${TMPDIR:-/tmp}/fairlead-test.XXXXXX") || exit
 
