@@ -38,11 +38,17 @@ struct {
 	__type(value, __u32); /* slot */
 } metrics_prefix SEC(".maps");
 
+/*
+ * Key: slot % FL_METRICS_CHUNK, value: struct fl_metrics_counts. Sizes instead of types, because the
+ * tool makes the inner maps without BTF, and kernel 6.1 takes a map whose types it knows and one
+ * whose types it does not know for different kinds (bpf_map_meta_equal() compares timer_off, which
+ * is -ENOENT for the one and -EINVAL for the other).
+ */
 struct chunk {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, FL_METRICS_CHUNK);
-	__type(key, __u32); /* slot % FL_METRICS_CHUNK */
-	__type(value, struct fl_metrics_counts);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct fl_metrics_counts));
 };
 
 /*
