@@ -36,7 +36,7 @@ FAIRLEAD	:= $(BUILD)/tools/fairlead
 export FAIRLEAD
 
 pkg_cflags	= $(shell pkg-config --cflags $(PKGS))
-pkg_libs	= $(shell pkg-config --libs $(PKGS))
+pkg_libs	= $(shell pkg-config --libs $(PKGS)) -lm
 tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 		  -Wno-missing-field-initializers -Wno-sign-compare -D_GNU_SOURCE \
 		  -DFL_VERSION='"$(VERSION)"' -DFL_DATADIR='"$(PREFIX)/share/fairlead"' \

@@ -44,6 +44,67 @@ static void test_good(void **state)
 	fl_exposition_free(e);
 }
 
+static void test_histogram(void **state)
+{
+	static const char *const suffixes[] = { "_bucket", "_bucket", "_sum", "_count" };
+	static const char text[] = "# TYPE h histogram\n"
+				   "h_bucket{le=\"1\"} 1\n"
+				   "h_bucket{le=\"+Inf\"} 2\n"
+				   "h_sum 3.5\n"
+				   "h_count 2\n"
+				   "# TYPE s summary\n"
+				   "s{quantile=\"0.5\"} NaN\n"
+				   "s_sum 0\n"
+				   "s_count 0\n"
+				   "# TYPE h_more counter\n"
+				   "h_more 1\n"
+				   "# EOF\n";
+	struct fl_exposition *e = fl_exposition_parse("f", text, strlen(text));
+
+	(void)state;
+	assert_non_null(e);
+	assert_int_equal(e->n_families, 3);
+	assert_int_equal(e->families[0].n_samples, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(e->families[0].samples[i].suffix, suffixes[i]);
+	assert_string_equal(fl_sample_label(&e->families[0].samples[1], "le"), "+Inf");
+	assert_int_equal(e->families[1].n_samples, 3);
+	assert_string_equal(e->families[1].samples[0].suffix, "");
+	assert_string_equal(e->families[1].samples[2].suffix, "_count");
+	assert_ptr_equal(fl_exposition_find(e, "h_more"), &e->families[2]);
+	assert_null(fl_exposition_find(e, "h_"));
+	fl_exposition_free(e);
+}
+
+static void test_numbers(void **state)
+{
+	static const char *const numbers[] = { "0",   "-1",   "+1",   "1.5",  ".5",
+					       "5.",  "1e9",  "1E+9", "2e-3", "-.5e1",
+					       "NaN", "+Inf", "-Inf", "Inf" };
+	static const char *const others[] = { "nan", "inf", "infinity", "0x10", "1e",
+					      "1e+", ".",   "-",	"+",	"1,5",
+					      "1 ",  "--1", "-NaN",	"1e1.5" };
+	struct fl_exposition *e;
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		snprintf(text, sizeof(text), "a %s\n# EOF\n", numbers[i]);
+		e = fl_exposition_parse("f", text, strlen(text));
+		if (!e)
+			fail_msg("%s is refused", numbers[i]);
+		fl_exposition_free(e);
+	}
+	fl_msg_stream = fopen("/dev/null", "w");
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		snprintf(text, sizeof(text), "a %s\n# EOF\n", others[i]);
+		if (fl_exposition_parse("f", text, strlen(text)))
+			fail_msg("%s is taken", others[i]);
+	}
+	fclose(fl_msg_stream);
+	fl_msg_stream = NULL;
+}
+
 static void test_bad(void **state)
 {
 	static const struct {
@@ -67,6 +128,11 @@ static void test_bad(void **state)
 		{ "a 1\n# TYPE a gauge\n# EOF\n", "f:2: metadata must come before" },
 		{ "a 1\nb 1\na{x=\"y\"} 1\n# EOF\n", "f:3: this family was there before" },
 		{ "# TYPE a gauge\nb 1\n# HELP a x\n# EOF\n", "f:3: this family was there before" },
+		{ "# TYPE h histogram\nh 1\n# EOF\n", "f:2: this family was there before" },
+		{ "# TYPE h histogram\nh_sum 1\nb 1\nh_count 1\n# EOF\n",
+		  "f:4: this family was there before" },
+		{ "# TYPE s summary\ns_sum 1\nb 1\ns_count 1\n# EOF\n",
+		  "f:4: this family was there before" },
 		{ "1a 1\n# EOF\n", "f:1: want '#' or a metric name" },
 		{ "a\n# EOF\n", "f:1: want a space and a number" },
 		{ "a \n# EOF\n", "f:1: the value is not a number" },
@@ -117,8 +183,8 @@ static void test_every_prefix(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_good),	     cmocka_unit_test(test_histogram),
+		cmocka_unit_test(test_numbers),	     cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_every_prefix),
 	};
 

@@ -34,17 +34,6 @@ static void help_top(FILE *f, const struct fl_object *objects)
 	      f);
 }
 
-static void help_object(FILE *f, const struct fl_object *obj)
-{
-	fprintf(f, "Usage: fairlead %s VERB [OPTION...] [ARGUMENT...]\n\n%s.\n\nVerbs:\n",
-		obj->name, obj->help);
-	for (const struct fl_verb *v = obj->verbs; v->name; v++)
-		fprintf(f, "  %-10s %s\n", v->name, v->help);
-	fprintf(f,
-		"\n`fairlead %s VERB --help` lists a verb's options; fairlead-%s(8) is the manual.\n",
-		obj->name, obj->name);
-}
-
 static void help_opt(FILE *f, char letter, const char *name, const char *arg, const char *help)
 {
 	char left[64];
@@ -56,12 +45,39 @@ static void help_opt(FILE *f, char letter, const char *name, const char *arg, co
 
 static void help_verb(FILE *f, const struct fl_object *obj, const struct fl_verb *verb)
 {
-	fprintf(f, "Usage: fairlead %s %s [OPTION...]%s%s\n\n%s.\n\nOptions:\n", obj->name,
-		verb->name, *verb->args ? " " : "", verb->args, verb->help);
+	fprintf(f, "Usage: fairlead %s%s%s [OPTION...]%s%s\n\n%s.\n\nOptions:\n", obj->name,
+		*verb->name ? " " : "", verb->name, *verb->args ? " " : "", verb->args, verb->help);
 	for (const struct fl_opt *o = verb->opts; o && o->name; o++)
 		help_opt(f, o->letter, o->name, o->kind == FL_OPT_FLAG ? NULL : o->arg, o->help);
 	help_opt(f, 'j', "json", NULL, "print one JSON document");
 	help_opt(f, 'h', "help", NULL, "print this");
+}
+
+static const struct fl_verb *find_verb(const struct fl_object *obj, const char *name)
+{
+	for (const struct fl_verb *v = obj->verbs; v->name; v++)
+		if (!strcmp(v->name, name))
+			return v;
+	return NULL;
+}
+
+static void help_object(FILE *f, const struct fl_object *obj)
+{
+	const struct fl_verb *bare = find_verb(obj, "");
+
+	if (bare)
+		help_verb(f, obj, bare);
+	if (!bare || obj->verbs[1].name) {
+		fprintf(f, "%sUsage: fairlead %s VERB [OPTION...] [ARGUMENT...]\n\n%s.\n\nVerbs:\n",
+			bare ? "\n" : "", obj->name, obj->help);
+		for (const struct fl_verb *v = obj->verbs; v->name; v++)
+			if (*v->name)
+				fprintf(f, "  %-10s %s\n", v->name, v->help);
+		fprintf(f, "\n`fairlead %s VERB --help` lists a verb's options; ", obj->name);
+	} else {
+		fputs("\n", f);
+	}
+	fprintf(f, "fairlead-%s(8) is the manual.\n", obj->name);
 }
 
 static int set_uint(const struct fl_opt *opt, const char *text)
@@ -75,6 +91,16 @@ static int set_uint(const struct fl_opt *opt, const char *text)
 		return fl_usage("--%s: '%s' is not a whole number from 0 to %u", opt->name, text,
 				UINT_MAX);
 	*(unsigned int *)opt->value = val;
+	return 0;
+}
+
+static int add_item(const struct fl_opt *opt, const char *text)
+{
+	struct fl_list *list = opt->value;
+
+	if (list->n == FL_LIST_MAX)
+		return fl_usage("--%s: given more than %u times", opt->name, FL_LIST_MAX);
+	list->items[list->n++] = text;
 	return 0;
 }
 
@@ -92,7 +118,10 @@ static int run_verb(const struct fl_object *obj, const struct fl_verb *verb, int
 	struct option longs[MAX_OPTS + 3] = { 0 };
 	char shorts[2 * MAX_OPTS + 8] = ":jh";
 	size_t s = strlen(shorts), n = 0;
+	char what[64]; /* "metrics show", or "metrics" */
 	int c;
+
+	snprintf(what, sizeof(what), "%s%s%s", obj->name, *verb->name ? " " : "", verb->name);
 
 	for (const struct fl_opt *o = verb->opts; o && o->name && n < MAX_OPTS; o++, n++) {
 		longs[n].name = o->name;
@@ -121,13 +150,11 @@ static int run_verb(const struct fl_object *obj, const struct fl_verb *verb, int
 			return -1;
 		}
 		if (c == ':')
-			return fl_usage("%s %s: option '%s' wants a value", obj->name, verb->name,
-					argv[optind - 1]);
+			return fl_usage("%s: option '%s' wants a value", what, argv[optind - 1]);
 		opt = find_opt(verb, c);
 		if (!opt)
-			return fl_usage(
-				"%s %s: unknown option '%s'; `fairlead %s %s --help` lists them",
-				obj->name, verb->name, argv[optind - 1], obj->name, verb->name);
+			return fl_usage("%s: unknown option '%s'; `fairlead %s --help` lists them",
+					what, argv[optind - 1], what);
 		switch (opt->kind) {
 		case FL_OPT_FLAG:
 			*(bool *)opt->value = true;
@@ -139,16 +166,19 @@ static int run_verb(const struct fl_object *obj, const struct fl_verb *verb, int
 			if (set_uint(opt, optarg))
 				return FL_USAGE;
 			break;
+		case FL_OPT_LIST:
+			if (add_item(opt, optarg))
+				return FL_USAGE;
+			break;
 		}
 	}
 	argc -= optind;
 	argv += optind;
 	if (argc < verb->min_args)
-		return fl_usage("%s %s: wants %s; `fairlead %s %s --help` says more", obj->name,
-				verb->name, verb->args, obj->name, verb->name);
+		return fl_usage("%s: wants %s; `fairlead %s --help` says more", what, verb->args,
+				what);
 	if (verb->max_args >= 0 && argc > verb->max_args)
-		return fl_usage("%s %s: unexpected argument '%s'", obj->name, verb->name,
-				argv[verb->max_args]);
+		return fl_usage("%s: unexpected argument '%s'", what, argv[verb->max_args]);
 	return verb->run(argc, argv);
 }
 
@@ -191,17 +221,21 @@ int fl_cli_main(int argc, char **argv, const struct fl_object *objects)
 		;
 	if (!obj->name)
 		return fl_usage("unknown object '%s'; `fairlead --help` lists them", argv[1]);
+	if (argc > 2 && is_help(argv[2])) {
+		help_object(stdout, obj);
+		return finish(FL_OK);
+	}
+	if (argc < 3 || *argv[2] == '-') {
+		verb = find_verb(obj, "");
+		if (verb)
+			return finish(run_verb(obj, verb, argc - 1, argv + 1));
+	}
 	if (argc < 3) {
 		help_object(stderr, obj);
 		return FL_USAGE;
 	}
-	if (is_help(argv[2])) {
-		help_object(stdout, obj);
-		return finish(FL_OK);
-	}
-	for (verb = obj->verbs; verb->name && strcmp(verb->name, argv[2]) != 0; verb++)
-		;
-	if (!verb->name)
+	verb = *argv[2] ? find_verb(obj, argv[2]) : NULL;
+	if (!verb)
 		return fl_usage("unknown verb '%s %s'; `fairlead %s --help` lists them", obj->name,
 				argv[2], obj->name);
 	return finish(run_verb(obj, verb, argc - 2, argv + 2));

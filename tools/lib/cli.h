@@ -6,7 +6,8 @@
 #include <stddef.h>
 
 /*
- * The command line: `fairlead OBJECT VERB [OPTION…] [ARGUMENT…]`.
+ * The command line: `fairlead OBJECT VERB [OPTION…] [ARGUMENT…]`, and, for objects that have a verb
+ * called "", `fairlead OBJECT [OPTION…]`.
  *
  * An object is a table of verbs, a verb is a table of options and a function. Options are
  * declared, not parsed: the same table makes the parser, the help text and the completion.
@@ -19,6 +20,14 @@ enum fl_opt_kind {
 	FL_OPT_FLAG, /* bool *: set to true */
 	FL_OPT_STR,  /* const char **: points into argv */
 	FL_OPT_UINT, /* unsigned int *: decimal, 0..UINT_MAX, anything else is refused */
+	FL_OPT_LIST, /* struct fl_list *: may be given FL_LIST_MAX times; points into argv */
+};
+
+#define FL_LIST_MAX 16
+
+struct fl_list {
+	const char *items[FL_LIST_MAX];
+	size_t n;
 };
 
 struct fl_opt {
@@ -31,7 +40,7 @@ struct fl_opt {
 };
 
 struct fl_verb {
-	const char *name;
+	const char *name;	   /* "": what the object does when no verb is named */
 	const char *args;	   /* "NODE [PEER…]", or "" */
 	const char *help;	   /* one line */
 	const struct fl_opt *opts; /* ends with { 0 }; may be NULL */

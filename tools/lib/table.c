@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 struct fl_table {
@@ -76,17 +77,62 @@ static void print_cell(FILE *f, const struct col *col, const char *text, bool la
 	fputs(last ? "\n" : "  ", f);
 }
 
-void fl_table_print(struct fl_table *t, FILE *f)
+/* Columns [0, keys) and [from, to) of one row; cells NULL: of the titles. */
+static void print_row(const struct fl_table *t, FILE *f, char *const *cells, size_t keys,
+		      size_t from, size_t to)
+{
+	for (size_t i = 0; i < to; i++)
+		if (i < keys || i >= from)
+			print_cell(f, &t->cols[i], cells ? cells[i] : t->cols[i].title,
+				   i + 1 == to);
+}
+
+static void print_part(const struct fl_table *t, FILE *f, size_t keys, size_t from, size_t to)
 {
 	bool titled = false;
 
 	for (size_t i = 0; i < t->n_cols; i++)
 		titled |= *t->cols[i].title != '\0';
-	for (size_t i = 0; titled && i < t->n_cols; i++)
-		print_cell(f, &t->cols[i], t->cols[i].title, i + 1 == t->n_cols);
-	for (size_t i = 0; i < t->n_cells; i++)
-		print_cell(f, &t->cols[i % t->n_cols], t->cells[i], (i + 1) % t->n_cols == 0);
+	if (titled)
+		print_row(t, f, NULL, keys, from, to);
+	for (size_t i = 0; i + t->n_cols <= t->n_cells; i += t->n_cols)
+		print_row(t, f, &t->cells[i], keys, from, to);
+}
+
+void fl_table_print(struct fl_table *t, FILE *f)
+{
+	print_part(t, f, 0, 0, t->n_cols);
 	fl_table_free(t);
+}
+
+void fl_table_print_folded(struct fl_table *t, FILE *f, size_t keys, size_t limit)
+{
+	size_t head = 0, from = keys, to;
+
+	for (size_t i = 0; i < keys; i++)
+		head += t->cols[i].width + 2;
+	do {
+		size_t w = head;
+
+		/* At least one, or it would never end. */
+		for (to = from; to < t->n_cols; to++) {
+			w += t->cols[to].width + (to > from ? 2 : 0);
+			if (limit && w > limit && to > from)
+				break;
+		}
+		if (from > keys)
+			fputc('\n', f);
+		print_part(t, f, keys, from, to);
+		from = to;
+	} while (from < t->n_cols);
+	fl_table_free(t);
+}
+
+size_t fl_terminal_width(void)
+{
+	struct winsize ws;
+
+	return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) ? ws.ws_col : 0;
 }
 
 void fl_table_free(struct fl_table *t)

@@ -23,6 +23,15 @@ void fl_table_cell(struct fl_table *t, const char *fmt, ...) __attribute__((form
 /* Print title row (if any column has a title) and rows, then free the table. */
 void fl_table_print(struct fl_table *t, FILE *f);
 
+/*
+ * The same for a terminal that is `width` columns wide: columns that do not fit come below in
+ * further tables, each of which begins with the first `keys` columns. 0: no limit.
+ */
+void fl_table_print_folded(struct fl_table *t, FILE *f, size_t keys, size_t width);
+
+/* Columns of the terminal that stdout is, 0 if it is none. */
+size_t fl_terminal_width(void);
+
 void fl_table_free(struct fl_table *t);
 
 /* Colour only on a terminal and without NO_COLOR; returns the escape sequence or "". */

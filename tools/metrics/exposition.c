@@ -108,22 +108,51 @@ static struct fl_family *add_family(struct fl_exposition *e, char *name)
 	return f;
 }
 
-/* The family that is being read, if it has this name; else a new one; NULL if the name was seen
- * before. Takes the name. */
-static struct fl_family *family(struct fl_exposition *e, char *name)
+/* What a sample called `name` has after the name of the family, "" for nothing; NULL if it is
+ * none of this family's. */
+static const char *suffix(const struct fl_family *f, const char *name)
+{
+	static const char *const suffixes[] = { "_bucket", "_sum", "_count" };
+	bool histogram = !strcmp(f->type, "histogram");
+	size_t len = strlen(f->name);
+
+	if (strncmp(name, f->name, len) != 0)
+		return NULL;
+	if (!name[len])
+		return histogram ? NULL : "";
+	if (!histogram && strcmp(f->type, "summary") != 0)
+		return NULL;
+	for (size_t i = !histogram; i < sizeof(suffixes) / sizeof(*suffixes); i++)
+		if (!strcmp(name + len, suffixes[i]))
+			return suffixes[i];
+	return NULL;
+}
+
+/*
+ * The family that is being read, if it has this name, or, with `end`, a sample of this name, whose
+ * suffix *end then is; else a new one; NULL if the name was seen before. Takes the name.
+ */
+static struct fl_family *family(struct fl_exposition *e, char *name, const char **end)
 {
 	struct fl_family *last = e->n_families ? &e->families[e->n_families - 1] : NULL;
+	const char *rest = "";
 
-	if (last && !strcmp(last->name, name)) {
+	if (last && (end ? !!(rest = suffix(last, name)) : !strcmp(last->name, name))) {
+		if (end)
+			*end = rest;
 		free(name);
 		return last;
 	}
 	for (size_t i = 0; i < e->n_families; i++) {
-		if (!strcmp(e->families[i].name, name)) {
+		const struct fl_family *f = &e->families[i];
+
+		if (!strcmp(f->name, name) || (end && suffix(f, name))) {
 			free(name);
 			return NULL;
 		}
 	}
+	if (end)
+		*end = "";
 	return add_family(e, name);
 }
 
@@ -144,7 +173,7 @@ static int metadata(struct fl_exposition *e, struct line *l)
 		free(name);
 		return bad(l, "want a metric name and a space");
 	}
-	f = family(e, name);
+	f = family(e, name, NULL);
 	if (!f)
 		return bad(l, "this family was there before: families must not be mixed");
 	if (f->n_samples)
@@ -178,14 +207,35 @@ static int labels(struct fl_sample *s, struct line *l)
 	return take(l, '}') ? FL_OK : bad(l, "want ',' or '}' after a label");
 }
 
+/* Not strtod(), which knows hexadecimal, "infinity" and the decimal comma of a locale. */
 static bool is_number(const char *s)
 {
-	char *end;
+	static const char digits[] = "0123456789";
+	size_t n, part;
 
-	if (!*s || isspace((unsigned char)*s))
+	if (!strcmp(s, "NaN"))
+		return true;
+	s += *s == '+' || *s == '-';
+	if (!strcmp(s, "Inf"))
+		return true;
+	n = strspn(s, digits);
+	s += n;
+	if (*s == '.') {
+		part = strspn(++s, digits);
+		s += part;
+		n += part;
+	}
+	if (!n)
 		return false;
-	strtod(s, &end);
-	return !*end;
+	if (*s == 'e' || *s == 'E') {
+		s++;
+		s += *s == '+' || *s == '-';
+		part = strspn(s, digits);
+		if (!part)
+			return false;
+		s += part;
+	}
+	return !*s;
 }
 
 static int sample(struct fl_exposition *e, struct line *l)
@@ -193,15 +243,16 @@ static int sample(struct fl_exposition *e, struct line *l)
 	char *name = take_name(l);
 	struct fl_family *f;
 	struct fl_sample *s;
+	const char *end;
 
 	if (!name)
 		return bad(l, "want '#' or a metric name");
-	f = family(e, name);
+	f = family(e, name, &end);
 	if (!f)
 		return bad(l, "this family was there before: families must not be mixed");
 	f->samples = grow(f->samples, f->n_samples, sizeof(*f->samples));
 	s = &f->samples[f->n_samples++];
-	*s = (struct fl_sample){ 0 };
+	*s = (struct fl_sample){ .suffix = end };
 	if (take(l, '{') && labels(s, l))
 		return FL_FAILED;
 	if (!take(l, ' '))
@@ -280,5 +331,13 @@ const char *fl_sample_label(const struct fl_sample *s, const char *name)
 	for (size_t i = 0; i < s->n_labels; i++)
 		if (!strcmp(s->labels[i].name, name))
 			return s->labels[i].value;
+	return NULL;
+}
+
+const struct fl_family *fl_exposition_find(const struct fl_exposition *e, const char *name)
+{
+	for (size_t i = 0; i < e->n_families; i++)
+		if (!strcmp(e->families[i].name, name))
+			return &e->families[i];
 	return NULL;
 }

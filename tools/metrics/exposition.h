@@ -14,9 +14,12 @@ struct fl_label {
 };
 
 struct fl_sample {
+	const char *suffix; /* what the sample's name has after the family's: "_bucket", "_sum" and
+			     * "_count" of a histogram or summary, else "" */
 	struct fl_label *labels;
 	size_t n_labels;
-	char *value; /* as printed: 64 bits do not fit into a double */
+	char *value; /* as printed: 64 bits do not fit into a double. A decimal number, "NaN",
+		      * "+Inf", "-Inf" or "Inf" */
 };
 
 struct fl_family {
@@ -25,6 +28,7 @@ struct fl_family {
 	size_t n_samples;
 };
 
+/* Families whose kind is not known here, because they came later, are read like all others. */
 struct fl_exposition {
 	struct fl_family *families;
 	size_t n_families;
@@ -39,5 +43,8 @@ void fl_exposition_free(struct fl_exposition *e);
 
 /* The value of a label, or NULL. */
 const char *fl_sample_label(const struct fl_sample *s, const char *name);
+
+/* The family, or NULL. */
+const struct fl_family *fl_exposition_find(const struct fl_exposition *e, const char *name);
 
 #endif
