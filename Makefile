@@ -14,7 +14,7 @@ SHELL	:= /bin/bash
 CC	?= gcc
 CLANG	?= clang
 CFLAGS	?= -O2 -g
-PKGS	:= libmnl libnl-3.0 libnl-route-3.0 libsodium json-c libkmod libbpf inih
+PKGS	:= libmnl libnl-3.0 libnl-route-3.0 libsodium json-c libkmod libbpf inih libmicrohttpd libcap-ng ncursesw zlib
 
 ifeq ($(V),1)
 Q :=
@@ -211,6 +211,8 @@ install: tools
 	install -dm755 $(DESTDIR)$(PREFIX)/share/fairlead
 	cp -r --no-preserve=ownership sysctl/. $(DESTDIR)$(PREFIX)/share/fairlead/
 	for m in $(man_src); do install -Dm644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	for u in $(wildcard tools/systemd/*); do install -dm755 $(DESTDIR)$(PREFIX)/lib/systemd/system && \
+		sed 's|/usr/sbin/|$(PREFIX)/sbin/|' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/} || exit 1; done
 	for ko in $(wildcard $(BUILD)/module/*/fairlead.ko); do r=$$(basename $$(dirname $$ko)); \
 		install -Dm644 $$ko $(DESTDIR)/lib/modules/$$r/updates/fairlead.ko || exit 1; \
 		[ -n "$(DESTDIR)" ] || [ ! -e /lib/modules/$$r/modules.order ] || depmod $$r; done

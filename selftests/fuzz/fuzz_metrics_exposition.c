@@ -3,7 +3,9 @@
 #include "../../tools/lib/msg.h"
 #include "../../tools/metrics/exposition.h"
 #include "../../tools/metrics/maps.h"
+#include "../../tools/metrics/show.h"
 
+#include <json-c/json.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,12 +30,32 @@ static int is_utf8(const char *s)
 	return fl_metrics_escape(out, sizeof(out), s) >= 0 && !strstr(out, "\xef\xbf\xbd");
 }
 
+/* Whatever is taken can be shown, and its JSON is JSON. */
+static void show(const struct fl_exposition *e)
+{
+	struct json_object *doc = fl_metrics_json(e), *again;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	fl_metrics_print(e, f, 40);
+	fclose(f);
+	free(text);
+	again = json_tokener_parse(json_object_to_json_string(doc));
+	if (!again)
+		abort();
+	json_object_put(again);
+	json_object_put(doc);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char name[2000], escaped[6001], text[6100];
 	struct fl_exposition *e;
 
 	e = fl_exposition_parse("fuzz", (const char *)data, size);
+	if (e)
+		show(e);
 	fl_exposition_free(e);
 
 	if (size >= sizeof(name))
