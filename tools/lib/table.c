@@ -156,7 +156,7 @@ const char *fl_colour(enum fl_colour c)
 		const char *no = getenv("NO_COLOR");
 		const char *term = getenv("TERM");
 
-		on = isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb");
+		on = isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 	}
 	return on ? seq[c] : "";
 }

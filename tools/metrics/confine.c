@@ -30,12 +30,11 @@ static int landlock(const char *dir)
 	};
 	int fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0), err = 0;
 
-	if (fd < 0)
-		err = -errno;
-	else if (rule.parent_fd >= 0 &&
-		 syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0))
-		err = -errno;
-	else if (syscall(SYS_landlock_restrict_self, fd, 0))
+	/* No directory: then nothing can be read, until there is one and we are started again. */
+	if (fd < 0 ||
+	    (rule.parent_fd >= 0 &&
+	     syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0)) ||
+	    syscall(SYS_landlock_restrict_self, fd, 0))
 		err = -errno;
 	if (rule.parent_fd >= 0)
 		close(rule.parent_fd);

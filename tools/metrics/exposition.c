@@ -64,7 +64,7 @@ static bool take_word(struct line *l, const char *word)
 {
 	size_t len = strlen(word);
 
-	if ((size_t)(l->end - l->p) < len || memcmp(l->p, word, len))
+	if ((size_t)(l->end - l->p) < len || memcmp(l->p, word, len) != 0)
 		return false;
 	l->p += len;
 	return true;
@@ -143,10 +143,8 @@ static struct fl_family *family(struct fl_exposition *e, char *name, const char 
 		free(name);
 		return last;
 	}
-	for (size_t i = 0; i < e->n_families; i++) {
-		const struct fl_family *f = &e->families[i];
-
-		if (!strcmp(f->name, name) || (end && suffix(f, name))) {
+	for (size_t i = 0; last && i < e->n_families; i++) {
+		if (!strcmp(e->families[i].name, name) || (end && suffix(&e->families[i], name))) {
 			free(name);
 			return NULL;
 		}
@@ -179,7 +177,7 @@ static int metadata(struct fl_exposition *e, struct line *l)
 	if (f->n_samples)
 		return bad(l, "metadata must come before the samples");
 	field = what == 0 ? &f->type : what == 1 ? &f->unit : &f->help;
-	if (strcmp(*field, what ? "" : "unknown"))
+	if (strcmp(*field, what ? "" : "unknown") != 0)
 		return bad(l, "the second line of its kind in this family");
 	free(*field);
 	*field = copy(l->p, l->end);

@@ -209,7 +209,7 @@ static void add_sample(struct groups *gs, const struct fl_family *f, const struc
 	struct cell *c;
 
 	if (!g->n_cols || g->cols[g->n_cols - 1] != f) {
-		g->cols = grow(g->cols, g->n_cols, sizeof(*g->cols));
+		g->cols = grow(g->cols, g->n_cols, sizeof(void *));
 		g->cols[g->n_cols++] = f;
 	}
 	if (r->n_cells < g->n_cols) {
@@ -382,7 +382,7 @@ struct titles {
 /* Takes the title. */
 static void col(struct fl_table *t, struct titles *ts, char *text, enum fl_align align)
 {
-	ts->t = grow(ts->t, ts->n, sizeof(*ts->t));
+	ts->t = grow(ts->t, ts->n, sizeof(void *));
 	ts->t[ts->n++] = text;
 	fl_table_col(t, text, align);
 }
