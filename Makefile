@@ -86,7 +86,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(say) SKEL $(@:$(BUILD)/%=%)
-	$(Q)bpftool gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+	$(Q){ echo '/* NOLINTBEGIN */'; bpftool gen skeleton $< name $*_bpf && echo '/* NOLINTEND */'; } > $@.tmp && mv $@.tmp $@
 
 -include $(bpf_obj:.o=.d)
 
