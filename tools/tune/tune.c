@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "apply.h"
 #include "fact.h"
+#include "guard.h"
+#include "watch.h"
 #include "../lib/cli.h"
 #include "../lib/json.h"
 #include "../lib/mem.h"
@@ -564,7 +566,7 @@ static int begin(struct job *job)
 	int undone;
 
 	job->lock = fl_journal_lock();
-	if (job->lock < 0 || fl_journal_load(&job->journal))
+	if (job->lock < 0 || fl_journal_load(&job->journal) || fl_guard_announce())
 		return FL_FAILED;
 	if (!job->journal.pending.n)
 		return FL_OK;
@@ -724,5 +726,8 @@ const struct fl_verb fl_tune_verbs[] = {
 	{ "verify", "[PROFILE...]", "Compare with what was applied, or with these profiles",
 	  plan_opts, 0, -1, run_verify },
 	{ "revert", "", "Put back what was there before apply", NULL, 0, 0, run_revert },
+	{ "watch", "[PROFILE...]", "Catch who writes the profiles' keys, or refuse it",
+	  fl_tune_watch_opts, 0, -1, fl_tune_watch },
+	{ "unwatch", "", "Stop watching and refusing", NULL, 0, 0, fl_tune_unwatch },
 	{ 0 },
 };

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The program that watches kernel parameters, on the running kernel: many writers at once, upgrades, and
+ * what it costs. With FAIRLEAD_BENCH=1 it prints the cost and measures for longer. Who is
+ * seen and refused is tested in cli/tune_watch.sh.
+ */
+#include "../../tools/lib/bpffs.h"
+#include "../../tools/lib/mem.h"
+#include "../../tools/lib/msg.h"
+#include "../../tools/tune/guard.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WATCHED	     "net.ipv4.tcp_retries2"
+#define FILE_OF(key) "/proc/sys/net/ipv4/" key
+#define WRITERS	     8
+
+static const struct fl_owners nobody;
+
+/* An emulated CPU takes its time. */
+static int scaled(int times)
+{
+	return getenv("FAIRLEAD_BENCH") ? 50 * times : getenv("FAIRLEAD_LAB") ? times / 8 : times;
+}
+
+static void watch(const char *key)
+{
+	char *keys[] = { (char *)key };
+
+	assert_int_equal(fl_guard_set(keys, 1, false, &nobody), FL_OK);
+}
+
+static void unwatch(void)
+{
+	bool was;
+
+	assert_int_equal(fl_guard_remove(&was), FL_OK);
+	assert_true(was);
+}
+
+static void put(const char *file, int n)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || dprintf(fd, "%d\n", n) < 2)
+		_exit(1);
+	close(fd);
+}
+
+/* Each writes its own numbers, and the event that has one must have its writer, too. */
+static void writer(int nr, int writes)
+{
+	char name[FL_SYSCTL_COMM];
+	FILE *comm = fopen("/proc/self/comm", "w");
+
+	snprintf(name, sizeof(name), "writer %d", nr);
+	if (!comm || fputs(name, comm) < 0 || fclose(comm))
+		_exit(1);
+	for (int i = 0; i < writes; i++) {
+		put(FILE_OF("tcp_retries2"), 10 * (i % 20 + 1) + nr);
+		if (i % 16 == 15) /* so that the reader sees more than the end */
+			usleep(2000);
+	}
+	_exit(0);
+}
+
+static void check_event(const struct fl_sysctl_event *e)
+{
+	char name[FL_SYSCTL_COMM];
+
+	snprintf(name, sizeof(name), "writer %d", atoi(e->new) % 10);
+	if (strcmp(e->comm, name))
+		fail_msg("'%s' wrote '%s'", e->comm, e->new);
+	assert_int_equal(e->by, FL_SYSCTL_BY_OTHER);
+}
+
+static void test_many_writers(void **state)
+{
+	const int writes = scaled(2000);
+	unsigned int seen = 0, lost = 0, running = WRITERS;
+	struct fl_sysctl_counts counts = { 0 };
+	struct fl_sysctl_event e;
+	struct fl_sysctl_slot slot;
+	struct fl_guard g;
+	uint64_t n = 0;
+
+	(void)state;
+	watch(WATCHED);
+	assert_true(fl_guard_open(&g));
+	for (int i = 0; i < WRITERS; i++)
+		if (!fork())
+			writer(i, writes);
+	while (running || n < fl_guard_next(&g)) {
+		int status;
+
+		while (running && waitpid(-1, &status, WNOHANG) > 0) {
+			assert_int_equal(status, 0);
+			running--;
+		}
+		while (n < fl_guard_next(&g)) {
+			enum fl_guard_read r = fl_guard_event(&g, n, &e);
+
+			if (r == FL_GUARD_NOT_YET)
+				break;
+			if (r == FL_GUARD_READ)
+				check_event(&e);
+			*(r == FL_GUARD_READ ? &seen : &lost) += 1;
+			n++;
+		}
+	}
+	assert_int_equal(seen + lost, WRITERS * writes);
+	assert_true(seen > 256);
+	assert_true(fl_guard_slot(&g, 0, &slot, &counts));
+	assert_string_equal(slot.name, WATCHED);
+	assert_int_equal(counts.changed[FL_SYSCTL_BY_OTHER] + counts.same, WRITERS * writes);
+	fl_guard_close(&g);
+	unwatch();
+}
+
+static __u32 link_id(__u32 *prog)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
+	int fd = bpf_obj_get(FL_GUARD_LINK);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
+	close(fd);
+	*prog = info.prog_id;
+	return info.id;
+}
+
+/* The link stays, so that there is no moment without a program. */
+static void test_upgrade(void **state)
+{
+	struct fl_sysctl_counts counts;
+	struct fl_sysctl_slot slot;
+	__u32 link, prog, new_prog;
+	struct fl_guard g;
+	int fd;
+
+	(void)state;
+	watch(WATCHED);
+	link = link_id(&prog);
+	put(FILE_OF("tcp_retries2"), 30);
+	watch(WATCHED);
+	assert_int_equal(link_id(&new_prog), link);
+	assert_int_not_equal(prog, new_prog);
+	assert_true(fl_guard_open(&g));
+	assert_true(fl_guard_slot(&g, 0, &slot, &counts));
+	assert_int_equal(counts.changed[FL_SYSCTL_BY_OTHER], 1);
+	fl_guard_close(&g);
+
+	/* A version whose counters have another shape, */
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sysctl_counts", 4, 8, 1, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(fl_bpffs_pin(fd, FL_BPFFS_MAPS "/sysctl_counts"), 0);
+	close(fd);
+	assert_false(fl_guard_open(&g));
+	watch(WATCHED);
+	assert_int_equal(link_id(&prog), link);
+	put(FILE_OF("tcp_retries2"), 31);
+	put(FILE_OF("tcp_retries2"), 32);
+	assert_true(fl_guard_open(&g));
+	assert_true(fl_guard_slot(&g, 0, &slot, &counts));
+	assert_int_equal(counts.changed[FL_SYSCTL_BY_OTHER], 2);
+	fl_guard_close(&g);
+
+	/* or pins that somebody has removed. */
+	unlink(FL_BPFFS_MAPS "/sysctl_events");
+	watch(WATCHED);
+	assert_int_equal(link_id(&prog), link);
+	unwatch();
+	assert_int_not_equal(access(FL_BPFFS_DIR, F_OK), 0);
+}
+
+/* ---- the keys that are watched ---- */
+
+static void test_keys(void **state)
+{
+	char *many[FL_SYSCTL_KEYS_MAX + 1];
+	struct fl_sysctl_counts counts;
+	struct fl_sysctl_slot slot;
+	struct fl_guard g;
+
+	(void)state;
+	for (int i = 0; i <= FL_SYSCTL_KEYS_MAX; i++)
+		many[i] = fl_asprintf("net.ipv4.key%d", i);
+	fl_msg_stream = fopen("/dev/null", "w");
+	assert_int_equal(fl_guard_set(many, FL_SYSCTL_KEYS_MAX + 1, false, &nobody), FL_FAILED);
+	assert_int_not_equal(access(FL_BPFFS_DIR, F_OK), 0);
+	fclose(fl_msg_stream);
+	fl_msg_stream = NULL;
+
+	/* Twice all there is room for: slots are used again, with counters from zero. */
+	watch(WATCHED);
+	put(FILE_OF("tcp_retries2"), 33);
+	assert_int_equal(fl_guard_set(many, FL_SYSCTL_KEYS_MAX, false, &nobody), FL_OK);
+	assert_true(fl_guard_open(&g));
+	for (int i = 0; i < FL_SYSCTL_KEYS_MAX; i++) {
+		assert_true(fl_guard_slot(&g, i, &slot, &counts));
+		assert_int_equal(counts.changed[FL_SYSCTL_BY_OTHER], 0);
+	}
+	fl_guard_close(&g);
+	watch(WATCHED);
+	put(FILE_OF("tcp_retries2"), 34);
+	assert_true(fl_guard_open(&g));
+	assert_int_equal(g.conf.slots, 1);
+	assert_true(fl_guard_slot(&g, 0, &slot, &counts));
+	assert_string_equal(slot.name, WATCHED);
+	assert_int_equal(counts.changed[FL_SYSCTL_BY_OTHER], 1);
+	assert_false(fl_guard_slot(&g, 1, &slot, &counts));
+	fl_guard_close(&g);
+	unwatch();
+	for (int i = 0; i <= FL_SYSCTL_KEYS_MAX; i++)
+		free(many[i]);
+}
+
+static void test_patterns(void **state)
+{
+	static const struct {
+		const char *file;
+		const char *key; /* the pattern that sees it; NULL: none */
+	} t[] = {
+		/* 0 */ { "conf/lo/rp_filter", "net.ipv4.conf.*.rp_filter" },
+		{ "conf/all/rp_filter", NULL },
+		{ "conf/default/rp_filter", NULL },
+		{ "conf/lxc1/rp_filter", "net.ipv4.conf.lxc*.rp_filter" },
+		{ "conf/lxc/rp_filter", "net.ipv4.conf.lxc*.rp_filter" },
+		/* 5 */ { "conf/lx/rp_filter", "net.ipv4.conf.*.rp_filter" },
+		{ "conf/abcdefghijklmno/rp_filter", "net.ipv4.conf.*.rp_filter" },
+		{ "conf/eth0.100/rp_filter", "net.ipv4.conf.*.rp_filter" },
+		{ "conf/lxc1/forwarding", NULL },
+		{ "neigh/lxc1/mcast_solicit", "net.ipv4.neigh.lxc*.mcast_solicit" },
+		/* 10 */ { "neigh/lo/mcast_solicit", NULL },
+		{ "conf/lxc2/rp_filter", "net.ipv4.conf.lxc2.rp_filter" },
+	};
+	char *keys[] = { "net.ipv4.conf.*.rp_filter", "net.ipv4.conf.lxc*.rp_filter",
+			 "net.ipv4.conf.lxc2.rp_filter", "net.ipv4.neigh.lxc*.mcast_solicit" };
+	struct fl_sysctl_counts counts;
+	struct fl_sysctl_slot slot;
+	struct fl_sysctl_event e;
+	struct fl_guard g;
+	uint64_t next = 0;
+
+	(void)state;
+	if (system("ip link add lxc1 type veth peer name lxc && ip link add lx type veth peer name abcdefghijklmno && "
+		   "ip link add eth0.100 type veth peer name lxc2"))
+		fail_msg("cannot make interfaces");
+	assert_int_equal(fl_guard_set(keys, 4, false, &nobody), FL_OK);
+	assert_true(fl_guard_open(&g));
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		char *file = fl_asprintf("/proc/sys/net/ipv4/%s", t[i].file);
+		char *ifname = fl_strdup(strchr(t[i].file, '/') + 1);
+
+		ifname[strcspn(ifname, "/")] = '\0';
+		put(file, 1);
+		if ((fl_guard_next(&g) != next) != (t[i].key != NULL))
+			fail_msg("%zu: %s", i, file);
+		if (t[i].key) {
+			assert_int_equal(fl_guard_event(&g, next++, &e), FL_GUARD_READ);
+			fl_guard_slot(&g, e.slot, &slot, &counts);
+			if (strcmp(slot.name, t[i].key))
+				fail_msg("%zu: %s: %s", i, file, slot.name);
+			/* An exact key needs no interface. */
+			assert_string_equal(e.ifname, strchr(slot.name, '*') ? ifname : "");
+		}
+		free(file);
+		free(ifname);
+	}
+	fl_guard_close(&g);
+	unwatch();
+}
+
+/* ---- what it costs ---- */
+
+static double ns_each(const char *file, bool write, int times)
+{
+	int fd = open(file, (write ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+	struct timespec a, b;
+	char buf[64];
+
+	assert_true(fd >= 0);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (int i = 0; i < times; i++) {
+		/* Every one from the start of the file, or the kernel ignores it. */
+		if ((write ? pwrite(fd, "9\n", 2, 0) : pread(fd, buf, sizeof(buf), 0)) < 2)
+			fail_msg("%s: %s", file, strerror(errno));
+	}
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	close(fd);
+	return ((b.tv_sec - a.tv_sec) * 1e9 + b.tv_nsec - a.tv_nsec) / times;
+}
+
+/* Nanoseconds that the program itself takes for each of those. */
+static double program_ns(const char *file, bool write, int times)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info), id;
+	int stats = bpf_enable_stats(BPF_STATS_RUN_TIME), fd;
+
+	assert_true(stats >= 0);
+	link_id(&id);
+	ns_each(file, write, times);
+	close(stats);
+	fd = bpf_prog_get_fd_by_id(id);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
+	close(fd);
+	return info.run_cnt ? (double)info.run_time_ns / info.run_cnt : 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	return (*(const double *)a > *(const double *)b) -
+	       (*(const double *)a < *(const double *)b);
+}
+
+#define ROUNDS 11
+
+static void test_cost(void **state)
+{
+	static const struct {
+		const char *what, *file;
+		bool write;
+	} t[] = {
+		{ "read, another key", FILE_OF("tcp_keepalive_probes"), false },
+		{ "write, another key", FILE_OF("tcp_keepalive_probes"), true },
+		{ "write, another key of an interface", FILE_OF("conf/lo/arp_notify"), true },
+		{ "write, a watched key", FILE_OF("tcp_retries2"), true },
+	};
+	int times = scaled(2000);
+	double ns[sizeof(t) / sizeof(*t)][2][ROUNDS], program[sizeof(t) / sizeof(*t)];
+
+	(void)state;
+	/* Turn and turn about, so that whatever else the machine does hits both. */
+	for (int r = 0; r < ROUNDS; r++)
+		for (int on = 0; on < 2; on++) {
+			if (on)
+				watch(WATCHED);
+			for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++)
+				ns[i][on][r] = ns_each(t[i].file, t[i].write, times);
+			if (on)
+				unwatch();
+		}
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		watch(WATCHED); /* a new program, with new statistics */
+		program[i] = program_ns(t[i].file, t[i].write, times);
+	}
+	unwatch();
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		for (int on = 0; on < 2; on++)
+			qsort(ns[i][on], ROUNDS, sizeof(double), by_size);
+		printf("# %-36s %6.0f ns without, %6.0f ns with (medians of %d rounds); the program itself %.0f ns\n",
+		       t[i].what, ns[i][0][ROUNDS / 2], ns[i][1][ROUNDS / 2], ROUNDS, program[i]);
+	}
+	/* Far from what a program that loops, or takes the long way for keys that are none of its
+	 * business, would cost; the machine may be busy. */
+	for (size_t i = 0; i < 3; i++)
+		if (ns[i][1][0] - ns[i][0][0] > 10000)
+			fail_msg("%s: %.0f ns more", t[i].what, ns[i][1][0] - ns[i][0][0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_many_writers), cmocka_unit_test(test_upgrade),
+		cmocka_unit_test(test_keys),	     cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_cost),
+	};
+
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=755")) {
+		printf("Bail out! namespaces and a bpffs of our own need root: %s\n",
+		       strerror(errno));
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
