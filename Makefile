@@ -45,7 +45,7 @@ tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -W
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tools bpf module modules test demo check format clean help install setup run-tests unit-tests bpf-tests vm-tests \
+.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-tools bench-report run-tests unit-tests bpf-tests vm-tests \
 	fuzzers check-format check-sparse check-tidy check-shell check-man
 
 all: tools bpf module
@@ -142,7 +142,7 @@ fuzzers: $(fuzz_bin)
 
 # ---- what a reviewer would run ------------------------------------------------------------------
 
-c_src	:= $(wildcard tools/*.[ch] tools/*/*.[ch] bpf/*.[ch] module/*.[ch] module/uapi/*.h selftests/*/*.[ch])
+c_src	:= $(wildcard scripts/bench.d/*.c scripts/bench.d/*/*.c tools/*.[ch] tools/*/*.[ch] bpf/*.[ch] module/*.[ch] module/uapi/*.h selftests/*/*.[ch])
 sh_src	= $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' -r .ci scripts selftests --include='*' \
 	   --exclude-dir=corpus) selftests/lib.sh
 man_src	:= $(wildcard docs/man/*.[1-8])
@@ -179,6 +179,33 @@ check-shell:
 check-man:
 	$(say) CHECK mandoc
 	$(Q)mandoc -T lint -W warning $(man_src)
+
+# ---- the bench -----------------------------------------------------------------------------------
+# KERNEL says under which kernel, BENCH=quick takes the main rows and columns only.
+
+KERNEL ?= $(lastword $(KERNELS))
+BENCH ?=
+
+$(BUILD)/bench/load: scripts/bench.d/load.c Makefile
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -std=gnu11 -Wall -Wextra -D_GNU_SOURCE -pthread -o $@ $<
+
+bench-tools: tools $(BUILD)/bench/load
+	$(Q)set -e; for k in $(KERNELS); do scripts/kernel fetch $$k; dir=$(BUILD)/bench/$$(scripts/kernel release $$k); \
+		$(MAKE) module KDIR=$$(scripts/kernel kdir $$k); mkdir -p $$dir; cp -u scripts/bench.d/aead/* $$dir/; \
+		$(MAKE) -C $$(scripts/kernel kdir $$k) M=$$dir modules >$$dir/log 2>&1 || { cat $$dir/log; exit 1; }; done
+
+bench: setup
+	@$(MAKE) bench-tools KERNELS=$(KERNEL)
+	@scripts/bench run --kernel $(KERNEL) $(if $(filter quick,$(BENCH)),--quick,--profile)
+	@scripts/bench plot $(BUILD)/bench/results.json $(BUILD)/bench
+
+# The report out of the results that are kept: to replace them, copy build/bench/results.json there.
+bench-report:
+	$(Q)for f in docs/bench/*.json; do scripts/bench plot $$f docs/bench || exit 1; done
+	$(Q)scripts/bench report docs/bench/main.json $(filter-out docs/bench/main.json,$(wildcard docs/bench/*.json)) \
+		>$(BUILD)/benchmarks.md && mv $(BUILD)/benchmarks.md docs/benchmarks.md
 
 # ---- the rest ----------------------------------------------------------------------------------
 # The two commands of the README install packages first; make must look at pkg-config and at the
@@ -226,6 +253,8 @@ help:
 	'make demo                the main job, for real: a three-node mesh in a VM; VM=no runs it right here' \
 	'make test                all tests, on this kernel and in VMs with $(strip $(KERNELS)); TESTS="FILE..." runs some' \
 	'make check               formatting, sparse, clang-tidy, shellcheck, man pages' \
+	'make bench               what encryption costs, in a VM that counts instructions; BENCH=quick, KERNEL=6.1' \
+	'make bench-report        docs/benchmarks.md out of docs/bench/*.json' \
 	'make tools|bpf           one part' \
 	'make module KDIR=...     the module for one kernel, into $(notdir $(BUILD))/module/<release>/' \
 	'make modules             the module for every kernel of the lab ($(strip $(KERNELS)))' \

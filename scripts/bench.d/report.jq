@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+# Tables of a document in Markdown. --arg part says which.
+include "stats";
+
+def sig3: if . == null then "" elif . >= 1000 then round | tostring | [scan("^\\d{1,3}(?=(?:\\d{3})*$)|\\d{3}")] | join(",")
+	elif . >= 100 then round | tostring elif . >= 10 then (. * 10 | round) / 10 | tostring
+	else (. * 100 | round) / 100 | tostring end;
+def line: "| " + join(" | ") + " |";
+def head: (map(if . == "" then " " else . end) | line), (map("---") | line);
+def percent: if .median > 0 then (.spread / .median * 100 | . * 10 | round / 10 | tostring) + " %" else "" end;
+def times: if . == null then "" else (. * 100 | round) / 100 | tostring | if test("\\.") | not then . + ".00" elif test("\\.\\d$") then . + "0" else . end end;
+
+. as $d | ($d.cells | map({key: "\(.row) \(.column)", value: .}) | from_entries) as $cells |
+def rows_with($columns): [$d.rows[] | .id as $r | select(any($columns[]; $cells["\($r) \(.id)"]))];
+
+if $part == "throughput" or $part == "cost" then
+	[$d.columns[] | select((.unit == "byte") == ($part == "throughput"))] as $columns |
+	($columns[] | . as $c |
+		"**\($c.title)**\(if $part == "throughput" then ", Mbit/s of one CPU of 10⁹ instructions a second" else ", instructions per \($c.unit)" end)",
+		"",
+		(["", if $part == "throughput" then "Mbit/s" else "instructions" end, "spread", "times stock"] | head),
+		($d.rows[] | . as $r | $cells["\($r.id) \($c.id)"] | select(.) |
+			[$r.title, (if $part == "throughput" then 8000 / .median else .median end | sig3), percent, (.ratio | times)] | line),
+		"")
+elif $part == "summary" then
+	($ARGS.named.columns | split(" ") | map(. as $id | $d.columns[] | select(.id == $id))) as $columns |
+	(["times stock"] + [$columns[] | .title] | head),
+	($d.rows[] | . as $r | [$r.title] + [$columns[] | $cells["\($r.id) \(.id)"].ratio | times] | line)
+elif $part == "suite" then
+	if any($d.columns[]; .axis) then
+		([$d.columns[] | select(.axis)] | group_by([.axis, .unit])[] | sort_by(.x) as $columns |
+			"**By \($columns[0].axis)**, \($columns[0].unit)", "",
+			([""] + [$columns[] | .x | sig3] | head),
+			(rows_with($columns)[] | . as $r | [$r.title] + [$columns[] | $cells["\($r.id) \(.id)"].median | sig3] | line), "")
+	else empty end,
+	([$d.columns[] | select(.axis | not)] as $columns | if $columns == [] then empty else
+		([""] + [$columns[] | "\(.title), \(.unit)"] | head),
+		(rows_with($columns)[] | . as $r | [$r.title] + [$columns[] | $cells["\($r.id) \(.id)"] |
+			if . then (.median | sig3) + (if .n > 1 then " ±" + percent else "" end) else "" end] | line), "" end),
+	(if $d.facts != [] then (["", "", ""] | head), ($d.facts[] | [.title, (.value | sig3), .unit] | line), "" else empty end)
+elif $part == "absent" then
+	$d.absent | group_by([.row, .reason])[] |
+		"- \(.[0].row)\(if .[0].column != "" then " (" + (map(.column) | unique | join(", ")) + ")" else "" end): \(.[0].reason)"
+elif $part == "profile" then
+	([$d.profiles[] | .shares | keys[]] | unique) as $categories |
+	(["share of the instructions"] + $categories | head),
+	($d.profiles[] | . as $p | [$p.row] + [$categories[] | ($p.shares[.] // 0) * 100 | round | "\(.) %"] | line)
+elif $part == "made" then
+	"- \($d.made.command), on \($d.made.date), Fairlead \($d.made.fairlead), Linux \($d.kernel) in the guest; it took \($d.made.seconds) s",
+	"- \($d.made.mode)",
+	"- on \($d.made.machine.cpus) CPUs of \($d.made.machine.cpu), \($d.made.machine.os), Linux \($d.made.machine.kernel)",
+	"- " + ([$d.made.versions | to_entries[] | "\(.key): \(.value)"] | join("; "))
+else error("no such part: \($part)") end
