@@ -198,10 +198,10 @@ bench-tools: tools $(BUILD)/bench/load
 
 bench: setup
 	@$(MAKE) bench-tools KERNELS=$(KERNEL)
-	@scripts/bench run --kernel $(KERNEL) $(if $(filter quick,$(BENCH)),--quick,--profile)
-	@scripts/bench plot $(BUILD)/bench/results.json $(BUILD)/bench
+	@scripts/bench run --kernel $(KERNEL) $(if $(filter quick,$(BENCH)),--quick,--profile --suites 'main flows setup')
+	@for f in $(BUILD)/bench/*.json; do scripts/bench plot $$f $(BUILD)/bench || exit 1; done
 
-# The report out of the results that are kept: to replace them, copy build/bench/results.json there.
+# The report out of the results that are kept: to replace them, copy build/bench/*.json there.
 bench-report:
 	$(Q)for f in docs/bench/*.json; do scripts/bench plot $$f docs/bench || exit 1; done
 	$(Q)scripts/bench report docs/bench/main.json $(filter-out docs/bench/main.json,$(wildcard docs/bench/*.json)) \

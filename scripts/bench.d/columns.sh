@@ -27,3 +27,10 @@ COLUMNS_ALL=(
 	'pod-crr|pod|crr|--size 1|connection|pod to pod: connect, 1 B, close'
 	'pod6-tcp|pod6|tcp||byte|pod to pod, IPv6: TCP, 1 stream'
 )
+
+# The suite `flows`: cost as the number of streams grows. The last field is what the curve is over.
+COLUMNS_FLOWS=()
+for n in 1 4 16 64 256 1000; do
+	COLUMNS_FLOWS+=("flows$n|base|tcp|--streams $n|byte|TCP, $n streams|$n")
+done
+ROWS_FLOWS=(plain stock tuned module both)

@@ -185,13 +185,13 @@ node_pid a >"$W/pid-a"
 node_pid b >"$W/pid-b"
 # shellcheck disable=SC2054	# the addresses are one word
 hosts=("$bench" run --host a --peer b --rsh "$W/rsh" --dev eth0 --addresses 192.0.2.1,192.0.2.2 --out "$W/out.d"
-	--rows plain --rounds 2 --time 20)
+	--rows plain --rounds 2 --time 100)
 check "it measures between two hosts" "${hosts[@]}" --columns 'tcp udp1400 rr1 crr v6-tcp pod-tcp'
-all_there() { jq -e '[.cells[] | select(.n == 2 and .median > 0) | .column] | sort == ["crr", "rr1", "tcp", "udp1400", "v6-tcp"]' "$W/out.d/results.json"; }
+all_there() { jq -e '[.cells[] | select(.n == 2 and .median > 0) | .column] | sort == ["crr", "rr1", "tcp", "udp1400", "v6-tcp"]' "$W/out.d/main.json"; }
 check "each cell has both rounds" all_there
-check "CPU time is no more than there was" jq -e --argjson cpus "$(nproc)" '[.samples[] | .busy_ns <= .ns * $cpus * 3] | all' "$W/out.d/results.json"
-check "what is made in the lab only is named" jq -e '.absent | any(.column == "pod-tcp" and (.reason | test("lab only")))' "$W/out.d/results.json"
-check "results say how they were made" jq -e '.made.command | test("--host a")' "$W/out.d/results.json"
+check "CPU time is no more than there was" jq -e --argjson cpus "$(nproc)" '[.samples[] | .busy_ns <= .ns * $cpus * 3] | all' "$W/out.d/main.json"
+check "what is made in the lab only is named" jq -e '.absent | any(.column == "pod-tcp" and (.reason | test("lab only")))' "$W/out.d/main.json"
+check "results say how they were made" jq -e '.made.command | test("--host a")' "$W/out.d/main.json"
 clean() { ! node_exec a ip addr show dev eth0 | grep -q 10.200.0 && ! pgrep -f "$W.*load serve" && [[ ! $(node_exec a ls /tmp | grep fairlead-bench) ]]; }
 check "nothing is left on the hosts" clean
 check_fails 1 "cannot reach node b" "a host that does not answer" "${hosts[@]/--peer/--peer}" --peer nobody --columns tcp
