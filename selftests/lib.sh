@@ -125,7 +125,8 @@ lib_exit()
 {
 	local status=$? i
 
-	trap - EXIT
+	trap - EXIT ERR
+	set +e
 	for ((i = ${#lib_cleanups[@]} - 1; i >= 0; i--)); do
 		eval "${lib_cleanups[i]}" >/dev/null 2>&1
 	done
