@@ -226,6 +226,9 @@ mesh c plan
 has "an endpoint that never worked is replaced" \
 	"^~ peer b .* endpoint 192.0.2.99:1 -> 192.0.2.12:51820$" "$out"
 
+mesh b up
+is "b goes back to the port of the file" "0 fl0: up, node b of mesh prod, 2 peers, 1 change" "$rc $out"
+
 # ---- MTU -----------------------------------------------------------------------------------------
 
 node_exec a ip link set eth0 mtu 1400
