@@ -39,7 +39,15 @@ static char *value(const struct fl_setting *s, fl_num cpus, fl_num ram, fl_num p
 		{ "cpus", cpus, "" },
 		{ "ram", ram, "" },
 		{ "page_size", page, "" },
-		{ "max_pods", 110, "" },
+		{ "max_pods", cpus > 64 ? 500 : 110, "" },
+		{ "link_mbps",
+		  cpus > 64 ? 400000 :
+		  cpus > 1  ? 25000 :
+			      10,
+		  "" },
+		{ "mesh_nodes", cpus > 64 ? 5000 : 1, "" },
+		{ "mesh_port", cpus > 64 ? 65520 : 51820, "" },
+		{ "mesh_lanes", cpus > 64 ? 16 : 1, "" },
 		{ 0 },
 	};
 	struct fl_expr_error err = { 0 };

@@ -12,6 +12,7 @@
 
 static const char whole[] =
 	"{ \"schema\": 1, \"boot_id\": \"b\", \"netns\": 4026531840, \"profiles\": [ \"p\" ], \"facts\": null,\n"
+	"  \"deferred\": [ \"a.d\", \"a.*.e\" ],\n"
 	"  \"keys\": [ { \"key\": \"a.b\", \"original\": \"1\\t2\", \"wrote\": \"3 4\", \"side\": false, \"resets\": true, \"rounded\": false } ],\n"
 	"  \"pending\": [ { \"key\": \"a.c\", \"original\": \"\", \"wrote\": null, \"side\": true, \"resets\": false, \"rounded\": false } ] }";
 
@@ -26,6 +27,9 @@ static void test_whole(void **state)
 	assert_true(j.netns == 4026531840);
 	assert_int_equal(j.n_profiles, 1);
 	assert_null(j.facts);
+	assert_int_equal(j.n_deferred, 2);
+	assert_true(fl_journal_deferred(&j, "a.*.e"));
+	assert_false(fl_journal_deferred(&j, "a.x.e"));
 	assert_int_equal(j.keys.n, 1);
 	assert_string_equal(j.keys.e[0].original, "1\t2");
 	assert_true(j.keys.e[0].resets);
@@ -36,6 +40,32 @@ static void test_whole(void **state)
 	assert_false(fl_journal_empty(&j));
 	fl_journal_free(&j);
 	assert_true(fl_journal_empty(&j));
+}
+
+static char *replaced(const char *from, const char *to)
+{
+	const char *at = strstr(whole, from);
+	char *out = malloc(sizeof(whole) + strlen(to));
+
+	assert_non_null(at);
+	memcpy(out, whole, (size_t)(at - whole));
+	strcpy(out + (at - whole), to);
+	strcat(out, at + strlen(from));
+	return out;
+}
+
+/* A journal of before there was a list of deferred keys. */
+static void test_without_deferred(void **state)
+{
+	char *text = replaced("  \"deferred\": [ \"a.d\", \"a.*.e\" ],\n", "");
+	struct fl_journal j;
+	const char *why;
+
+	(void)state;
+	assert_int_equal(fl_journal_parse(&j, text, strlen(text), &why), 0);
+	assert_int_equal(j.n_deferred, 0);
+	fl_journal_free(&j);
+	free(text);
 }
 
 static void test_cut_anywhere(void **state)
@@ -52,18 +82,6 @@ static void test_cut_anywhere(void **state)
 		assert_true(fl_journal_empty(&j));
 		free(cut);
 	}
-}
-
-static char *replaced(const char *from, const char *to)
-{
-	const char *at = strstr(whole, from);
-	char *out = malloc(sizeof(whole) + strlen(to));
-
-	assert_non_null(at);
-	memcpy(out, whole, (size_t)(at - whole));
-	strcpy(out + (at - whole), to);
-	strcat(out, at + strlen(from));
-	return out;
 }
 
 static const struct {
@@ -88,6 +106,8 @@ static const struct {
 	{ "\"pending\": [",
 	  "\"pending\": [ { \"key\": \"a.c\", \"original\": \"\", \"wrote\": null, \"side\": true, \"resets\": false, \"rounded\": false },",
 	  "twice" },
+	/* 17 */ { "\"a.d\"", "17", "list of deferred keys" },
+	/* 18 */ { "[ \"a.d\", \"a.*.e\" ]", "\"a.d\"", "list of deferred keys" },
 };
 
 static void test_bad(void **state)
@@ -139,7 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),	  cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_bad),	  cmocka_unit_test(test_other_documents),
-		cmocka_unit_test(test_left_over),
+		cmocka_unit_test(test_left_over), cmocka_unit_test(test_without_deferred),
 	};
 
 	return cmocka_run_group_tests_name("tune journal", tests, NULL, NULL);

@@ -56,10 +56,10 @@ static const struct {
 	/* 16 */ { KEY("Range = 1\n"), "c:7: Range: '1' is not a range" },
 	/* 17 */ { KEY("Range = 2..1\n"), "is not a range" },
 	/* 18 */ { KEY("Range = a..b\n"), "is not a range" },
-	/* 19 */ { KEY("Reversible = maybe\n"), "c:7: Reversible: 'maybe' is neither yes nor no" },
+	/* 19 */ { KEY("Rounded = maybe\n"), "c:7: Rounded: 'maybe' is neither yes nor no" },
 	/* 20 */ { KEY("Cost = -1\n"), "c:7: Cost: '-1' is not a count" },
-	/* 21 */ { KEY("Since = six\n"), "c:7: Since: 'six' is not a kernel version" },
-	/* 22 */ { KEY("Since = 6.1.2\n"), "is not a kernel version" },
+	/* 21 */ { KEY("Since = six\n"), "c:7: Since: 'six' is not a version" },
+	/* 22 */ { KEY("Since = 6.1.2\n"), "is not a version" },
 	/* 23 */ { KEY("Writer = kubelet\n"), "c:7: Writer: wants 'WHO: HOW" },
 	/* 24 */ { KEY("After = a.z\n"), "After names a.z, which is not in the catalogue" },
 	/* 25 */ { KEY("After = a.b\n"), "c:2: a.b: After leads back to itself" },
@@ -74,6 +74,27 @@ static const struct {
 	/* 34 */
 	{ KEY("After = a.b\nAfter = a.b\nAfter = a.b\nAfter = a.b\nAfter = a.b\n"),
 	  "c:11: After: more than 4" },
+	/* 35 */ { KEY("Default = 5\nDefault = 7 since 6.12\n"), NULL },
+	/* 36 */ { KEY("Default = (by memory)\n"), NULL },
+	/* 37 */ { KEY("Default = (by memory\n"), "c:7: Default: what it depends on stands between" },
+	/* 38 */ { KEY("Default = many\n"), "c:2: a.b: Default: 'many' is not one whole number" },
+	/* 39 */ { KEY("Default = 1 since six\n"), "c:7: Default: 'six' is not a version" },
+	/* 40 */
+	{ KEY("Default = 1\nDefault = 2\nDefault = 3\nDefault = 4\n"), "Default: more than 3" },
+	/* 41 */ { KEY("Irrevocable = 1\n"), NULL },
+	/* 42 */ { KEY("Irrevocable = any\n"), NULL },
+	/* 43 */ { KEY("Irrevocable = yes\n"), "c:2: a.b: Irrevocable: 'yes' is not one whole" },
+	/* 44 */ { KEY("Effective = own\n"), "c:2: a.b: Effective is for keys with '*' only" },
+	/* 45 */ { KEY("Effective = mean\n"), "c:7: Effective: 'mean' is not known" },
+	/* 46 */
+	{ "[Key]\nName = a.*\nDoes = x\nType = int\nScope = node\nSource = s\n",
+	  "c:2: a.*: Effective is missing" },
+	/* 47 */ { KEY("PodSafe = yes\n"), "c:7: PodSafe: 'yes' is not a version" },
+	/* 48 */ { KEY("Optional = perhaps\n"), "c:7: Optional: 'perhaps' is neither yes nor no" },
+	/* 50 */ { KEY("Scope = netns-reset\n"), "c:7: Scope: given twice" },
+	/* 51 */ { KEY("Scope = netns-reset since 6.8\n"), NULL },
+	/* 52 */ { KEY("Scope = netns-reset since then\n"), "c:7: Scope: 'then' is not a version" },
+	/* 49 */ { KEY("Note = a\nNote = b\n"), "c:8: Note: given twice" },
 };
 
 static void test_catalogs(void **state)
@@ -106,7 +127,7 @@ static const char catalog_text[] =
 	"[Key]\nName = k.int\nDoes = x\nType = int\nRange = 0..9\nScope = node\nSource = s\n"
 	"[Key]\nName = k.str\nDoes = x\nType = string\nScope = node\nSource = s\n"
 	"[Key]\nName = k.ports\nDoes = x\nType = ports\nScope = node\nSource = s\n"
-	"[Key]\nName = k.conf.*.f\nDoes = x\nType = int\nScope = node\nSource = s\n"
+	"[Key]\nName = k.conf.*.f\nDoes = x\nType = int\nScope = node\nEffective = own\nSource = s\n"
 	"[Key]\nName = k.conf.all.f\nDoes = exact\nType = int\nScope = node\nSource = s\n";
 
 static void put(const char *name, const char *text)
@@ -137,6 +158,7 @@ static int teardown(void **state)
 {
 	static const char *const all[] = { "base",   "one",  "two",   "loop-a",
 					   "loop-b", "self", "broken" };
+	char *sub;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
@@ -146,9 +168,9 @@ static int teardown(void **state)
 		free(path);
 	}
 	fl_catalog_free(&catalog);
-	strcat(dir, "/profiles");
-	rmdir(dir);
-	dir[strlen(dir) - strlen("/profiles")] = '\0';
+	sub = fl_asprintf("%s/profiles", dir);
+	rmdir(sub);
+	free(sub);
 	return rmdir(dir);
 }
 
@@ -176,7 +198,7 @@ static const struct {
 	/* 14 */ { HEAD SET("k.int", "= 1") SET("k/int", "= 2"), "p:8: k.int: already set in line 4" },
 	/* 15 */ { HEAD SET("k.nope", "= 1"), "p:4: k.nope: not in the catalogue" },
 	/* 16 */ { HEAD SET("k", "= 1"), "p:4: Key: 'k' is not the name of a kernel parameter" },
-	/* 17 */ { HEAD SET("k.conf.eth*.f", "= 1"), "p:4: k.conf.eth*.f: a pattern" },
+	/* 17 */ { HEAD SET("k.conf.eth*.f", "= 1"), NULL },
 	/* 18 */ { HEAD SET("k.int", "="), "p:5: k.int: Value is empty" },
 	/* 19 */ { HEAD "[Set]\nKey = k.int\nValue = 1\nWhy =\n", "p:6: k.int: Why is empty" },
 	/* 20 */ { HEAD SET("k.str", ">= a"), "p:5: k.str: a string cannot be raised" },
@@ -197,6 +219,12 @@ static const struct {
 	/* 32 */ { HEAD "Include = one, two base\n", NULL },
 	/* 33 */
 	{ HEAD "[Set]\nKey = k.conf.eth0.100.f\nValue = 1\nWhy = w\n", "not in the catalogue" },
+	/* 34 */ { HEAD SET("k.conf.@ra.f", "= 1"), NULL },
+	/* 35 */ { HEAD SET("k.conf.@up.f", "= 1"), "p:4: k.conf.@up.f: no such class of interfaces" },
+	/* 36 */ { HEAD SET("k.in*", "= 1"), "p:4: k.in*: not in the catalogue" },
+	/* 37 */
+	{ HEAD SET("k.conf.e*.f", "= 1") SET("k.conf.e*.f", "= 2"),
+	  "p:8: k.conf.e*.f: already set" },
 };
 
 static void test_profiles(void **state)

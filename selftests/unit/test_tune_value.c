@@ -90,6 +90,13 @@ static const struct {
 	/* 11 */ { &t_ports, "10250, 80", "80,10250", NULL },
 	/* 12 */ { &t_ports, "cpus", NULL, "not a list of ports" },
 	/* 13 */ { &t_str, "bbr", "bbr", NULL },
+	/* 14 */ { &t_ports, "{100 * cpus}-{100 * cpus + 3},80", "80,400-403", NULL },
+	/* 15 */ { &t_ports, "{cpus", NULL, "{ without }" },
+	/* 16 */ { &t_ports, "1,{cores}", NULL, "unknown fact 'cores'" },
+	/* 17 */ { &t_ports, "{65535 + cpus}", NULL, "'65539': not a list of ports" },
+	/* 18 */ { &t_ports, "{0 - cpus}", NULL, "'-4': not a list of ports" },
+	/* 19 */ { &t_ports, "{}", NULL, "" },
+	/* 20 */ { &t_str, "a{b", "a{b", NULL },
 };
 
 static void test_wanted(void **state)

@@ -36,6 +36,29 @@ profile() # NAME [KEY VALUE]...
 	} >"$FAIRLEAD_DATADIR/profiles/$name.conf"
 }
 
+# ---- the kernel's own defaults -------------------------------------------------------------------
+
+# At this point nobody has written anything, but for what scripts/vm gives on the kernel's command line.
+tune list --keys --json >"$lib_work/keys"
+version=$(uname -r | sed -E 's/^([0-9]+)\.([0-9]+).*/\1 \2/')
+wrong=() keys=0
+while IFS=$'\t' read -r key want; do
+	path=/proc/sys/${key//.//}
+	[[ -e $path ]] || continue
+	keys=$((keys + 1))
+	now=$(tr '\t' ' ' <"$path")
+	[[ $now == "$want" ]] || wrong+=("$key is '$now' and not '$want' after boot")
+done < <(jq -r --argjson v "[${version/ /,}]" '
+	.keys[] | (.defaults | map(select(.value and ((.since // "0.0") | split(".") | map(tonumber)) <= $v))
+		| sort_by((.since // "0.0") | split(".") | map(tonumber)) | last) as $d
+	| select($d) | select(.key | IN("kernel.watchdog_thresh", "kernel.modules_disabled") | not)
+	| [(.key | sub("\\*"; "default")), $d.value] | @tsv' "$lib_work/keys")
+if [[ ${#wrong[@]} -eq 0 && $keys -ge 120 ]]; then
+	ok "$keys keys hold the catalogue's default after boot"
+else
+	fail "$keys keys hold the catalogue's default after boot" "${wrong[@]}"
+fi
+
 # ---- before the modules are there ----------------------------------------------------------------
 
 modprobe -r br_netfilter nf_conntrack 2>/dev/null
@@ -54,7 +77,10 @@ fi
 
 # ---- apply, read back, revert --------------------------------------------------------------------
 
-modprobe nf_conntrack && modprobe br_netfilter || fail "modprobe nf_conntrack br_netfilter"
+# The last two come by themselves with their keys' values, but do not go again with them.
+for module in nf_conntrack br_netfilter tcp_bbr sch_fq; do
+	modprobe "$module" || fail "modprobe $module"
+done
 dump >"$lib_work/before"
 check "(there are keys to compare)" test "$(wc -l <"$lib_work/before")" -ge 500
 dump >"$lib_work/again"
@@ -100,6 +126,46 @@ check "verify" tune verify
 check "revert" tune revert
 check "revert restores the whole machine" eval "dump | diff $lib_work/before -"
 check "... and removes the journal" test ! -e "$journal"
+
+# ---- every profile -------------------------------------------------------------------------------
+
+# Each key of each profile, written and read back; and all profiles together.
+ip link add fl0 type wireguard && ip link add flannel.1 type dummy || fail "ip link add"
+dump >"$lib_work/before"
+profiles=$(cd "$FAIRLEAD_DATADIR/profiles" && printf '%s\n' *.conf | sed 's/\.conf$//')
+[[ $(wc -w <<<"$profiles") -ge 9 ]] || fail "there are nine profiles" "$profiles"
+for one in $profiles "$(tr '\n' ' ' <<<"$profiles")"; do
+	# shellcheck disable=SC2086	# several profiles
+	tune plan $one --json >"$lib_work/plan"
+	# shellcheck disable=SC2086
+	tune apply $one >"$lib_work/out" 2>&1
+	status=$? wrong=() keys=0
+	while IFS=$'\t' read -r key wanted; do
+		path=$(tr ./ /. <<<"$key")
+		read -r -d '' now <"/proc/sys/$path"
+		keys=$((keys + 1))
+		[[ ${now//$'\t'/ } == "$wanted" ]] || wrong+=("$key is '$now', not '$wanted'")
+	done < <(jq -r '.keys[] | select(.state == "ok" or .state == "change") | [.key, .wanted] | @tsv' "$lib_work/plan")
+	[[ $status -eq 0 && $keys -gt 1 ]] || wrong+=("apply: $(<"$lib_work/out")")
+	tune verify >"$lib_work/out" 2>&1 || wrong+=("verify: $(<"$lib_work/out")")
+	tune revert >"$lib_work/out" 2>&1 || wrong+=("revert: $(<"$lib_work/out")")
+	dump >"$lib_work/after"
+	diff "$lib_work/before" "$lib_work/after" >"$lib_work/diff" || wrong+=("$(<"$lib_work/diff")")
+	if [[ ${#wrong[@]} -eq 0 ]]; then
+		ok "$(tr '\n' ' ' <<<"$one"): $keys keys written, read back and reverted"
+	else
+		fail "$one: $keys keys written, read back and reverted" "${wrong[@]}"
+	fi
+done
+check "the mesh's interfaces by pattern, not flannel's" eval \
+	'tune plan mesh --json | jq -e "[.keys[].key | select(contains(\".fl\"))] == [\"net.ipv4.conf.fl0.rp_filter\"]"'
+sysctl -qw net.ipv4.conf.all.rp_filter=1
+check "a WireGuard interface with strict filtering is warned about" eval \
+	'tune plan bbr --json | jq -e "any(.warnings[]; .invariant == \"wireguard-rp-filter\")"'
+sysctl -qw net.ipv4.conf.all.rp_filter=0
+ip link del fl0
+ip link del flannel.1
+dump >"$lib_work/before"
 
 # ---- other writers -------------------------------------------------------------------------------
 
@@ -149,61 +215,99 @@ fi
 
 # ---- what the catalogue says ---------------------------------------------------------------------
 
-# another TYPE MIN MAX VALUE: a value that differs, within the range.
-another()
-{
-	local step=1
+tune list --keys --json >"$lib_work/keys"
 
-	[[ $5 != *buckets ]] || step=1024
-	case $1 in
-	ports)	echo "12345" ;;
-	ints*)	echo "$((${4%% *} + 1)) ${4#* }" ;;
-	*)	if (($4 - step >= $2)); then echo "$(($4 - step))"; else echo "$(($4 + step))"; fi ;;
-	esac
-}
+# Each key that this kernel can have: it is there, unless it may be built without; it can be set to
+# another value and back; a new network or IPC namespace has the value that its scope promises. One
+# shell for each namespace: starting programs is what takes the time here.
+cat >"$lib_work/reach" <<-'END'
+	# another TYPE MIN MAX NOW KEY: a value that differs, within the range.
+	another()
+	{
+		local step=1 list
 
-# in_new_netns KEY: its value in a new network namespace; empty and a failure if it is not there.
-in_new_netns() { unshare -n sysctl -n "$1" 2>/dev/null | tr '\t' ' '; }
+		[[ $5 != *buckets ]] || step=1024
+		[[ $5 != *_flow_entries && $5 != *pipe-max-size && $5 != *_usecs && $5 != *ratelimit ]] || { echo $(($4 ? $4 * 2 : 1024)); return; }
+		case $5 in
+		*.default_qdisc)		list="pfifo_fast fq_codel" ;;
+		*.tcp_congestion_control)	list="reno cubic" ;;
+		*.core_pattern)			list="core core.%p" ;;
+		# The kernel wants a range, and a minimum below its default.
+		*.ping_group_range)		list="0 1|1 0" ;;
+		*.min_free_kbytes)		echo $(($4 + 1)); return ;;
+		esac
+		if [[ ${list:-} == *'|'* ]]; then
+			[[ $4 == "${list%|*}" ]] && echo "${list#*|}" || echo "${list%|*}"
+		elif [[ ${list:-} ]]; then
+			[[ $4 == "${list% *}" ]] && echo "${list#* }" || echo "${list% *}"
+		else
+			case $1 in
+			ports)	echo "12345" ;;
+			ints*)	echo "$((${4%% *} + 1)) ${4#* }" ;;
+			# The shell's numbers end at 2^63.
+			uint64)	[[ ${#4} -ge 19 ]] && echo 4194304 || echo $(($4 - step)) ;;
+			*)	if (($4 - step >= $2)); then echo "$(($4 - step))"; else echo "$(($4 + step))"; fi ;;
+			esac
+		fi
+	}
+	get() { local v; read -r -d '' v 2>/dev/null <"$1"; v=${v//$'\t'/ }; printf '%s' "$v"; }
 
-# What a key's scope promises, tried out.
-reach()
-{
-	local key=$1 scope=$2 type=$3 min=$4 max=$5 path now other fresh default
-
-	path=/proc/sys/$(tr . / <<<"$key")
-	now=$(get "$key")
-	default=$(in_new_netns "$key")
-	other=$(another "$type" "$min" "$max" "$now" "$key")
-	sysctl -qw "$key=$other" >/dev/null || { echo "cannot set $key from '$now' to '$other'"; return 1; }
-	other=$(get "$key")
-	fresh=$(in_new_netns "$key")
-	sysctl -qw "$key=$now" >/dev/null
-	[[ $other != "$now" ]] || { echo "setting $key had no effect"; return 1; }
-	case $scope in
-	node)
-		[[ $fresh == "$other" ]] ;;
-	netns-init-only)
-		unshare -n bash -c '[[ ! -e $0 ]] || ! : 2>/dev/null >>"$0"' "$path" ;;
-	netns-inherited)
-		[[ $fresh == "$other" ]] && unshare -n test -w "$path" ;;
-	netns-reset)
-		[[ $fresh == "$default" && $fresh != "$other" ]] && unshare -n test -w "$path" ;;
-	esac || { echo "$key is not $scope: set to '$other', a new namespace has '$fresh'"; return 1; }
-}
-
-wrong=() keys=0
-while IFS=$'\t' read -r pattern scope type min max; do
-	for name in all default; do
-		keys=$((keys + 1))
-		said=$(reach "${pattern/\*/$name}" "$scope" "$type" "$min" "$max") || wrong+=("$said")
-		[[ $pattern == *'*'* ]] || break
+	while IFS=$'\t' read -r key scope type min max optional module irrevocable; do
+		path=/proc/sys/${key//.//}
+		if [[ ! -e $path ]]; then
+			[[ $optional == true ]] || echo "$key: not there"
+			continue
+		fi
+		# What cannot be set back is tried at the end; there is one such value a key.
+		[[ $irrevocable != [0-9]* ]] || continue
+		now=$(get "$path")
+		[[ $scope == node* ]] || default=$(unshare $([[ $scope == ipc* ]] && echo -i || echo -n) cat "$path" 2>/dev/null | tr '\t' ' ')
+		other=$(another "$type" "$min" "$max" "$now" "$key")
+		if ! echo "$other" 2>/dev/null >"$path"; then
+			# No NUMA nodes, no performance counters: then nothing else can be set.
+			if [[ $optional == true ]]; then
+				echo "# not to be set here: $key" >&2
+			else
+				echo "$key: cannot set it from '$now' to '$other'"
+			fi
+			continue
+		fi
+		was=$other other=$(get "$path")
+		case $scope in
+		node)
+			fresh=$(unshare -n -i cat "$path" | tr '\t' ' ')
+			[[ $fresh == "$other" ]] ;;
+		netns-init-only)
+			fresh=
+			unshare -n bash -c '[[ ! -e $0 ]] || ! : 2>/dev/null >>"$0"' "$path" ;;
+		netns-inherited)
+			fresh=$(unshare -n cat "$path" | tr '\t' ' ')
+			[[ $fresh == "$other" ]] && unshare -n test -w "$path" ;;
+		netns-reset)
+			fresh=$(unshare -n cat "$path" | tr '\t' ' ')
+			[[ $fresh == "$default" && $fresh != "$other" ]] && unshare -n test -w "$path" ;;
+		ipcns-reset)
+			fresh=$(unshare -i cat "$path" | tr '\t' ' ')
+			[[ $fresh == "$default" && $fresh != "$other" ]] && unshare -i test -w "$path" ;;
+		esac || echo "$key: not $scope: set to '$other', a new namespace has '$fresh'"
+		[[ $other != "$now" ]] || echo "$key: setting it from '$now' to '$was' had no effect"
+		echo "$now" >"$path" || echo "$key: cannot set it back to '$now'"
+		echo "$key" >&2
 	done
-done < <(tune list --keys --json | jq -r '.keys[] | [.key, .scope, .type, .min, .max] | @tsv')
-if [[ ${#wrong[@]} -eq 0 && $keys -ge 35 ]]; then
-	ok "each of $keys keys reaches a new network namespace as the catalogue says"
+END
+jq -r '.keys[] | . as $k | (if .key | contains("*") then (.key | sub("\\*"; "all")), (.key | sub("\\*"; "default")) else .key end)
+	| [., $k.scope, $k.type, $k.min, $k.max, $k.optional, $k.module // "-", $k.irrevocable // "-"] | @tsv' "$lib_work/keys" >"$lib_work/list"
+bash "$lib_work/reach" <"$lib_work/list" >"$lib_work/wrong" 2>"$lib_work/tried"
+mapfile -t wrong <"$lib_work/wrong"
+keys=$(grep -c '^[a-z]*\.' "$lib_work/tried")
+grep '^#' "$lib_work/tried"
+if [[ ${#wrong[@]} -eq 0 && $keys -ge 200 ]]; then
+	ok "each of $keys keys reaches a new namespace as the catalogue says"
 else
-	fail "each of $keys keys reaches a new network namespace as the catalogue says" "${wrong[@]}"
+	fail "each of $keys keys reaches a new namespace as the catalogue says" "${wrong[@]}" \
+		"$(grep -v '^[a-z]*\.' "$lib_work/tried")"
 fi
+check "... and holds its value again" eval "dump | diff $lib_work/before -"
 
 slab() { awk -v name="$1" '$1 == name { print $4 }' /proc/slabinfo; }
 cost() { tune list --keys --json | jq ".keys[] | select(.key == \"$1\").cost_bytes_per_unit"; }
@@ -211,5 +315,115 @@ near() { [[ $1 && $1 -le $2 && $((2 * $1)) -ge $2 ]] || { echo "$1 bytes, the ca
 check "the cost of a tracked connection" near "$(slab nf_conntrack)" "$(cost net.netfilter.nf_conntrack_max)"
 check "the cost of a TIME-WAIT socket" near "$(slab tw_sock_TCP)" "$(cost net.ipv4.tcp_max_tw_buckets)"
 check "the cost of a watch" near $((2 * $(slab inode_cache))) "$(cost fs.inotify.max_user_watches)"
+
+# Reverse path filtering, with packets. An echo request with a source that is routed elsewhere arrives:
+#
+#	[other: 198.51.100.1] veth1 --- veth0 [here: 192.0.2.1, 198.51.100.0/24 dev elsewhere]
+#
+# Is it taken (IcmpInEchos) or dropped?
+in_other() { ip netns exec other "$@"; }
+ip netns add other
+ip link add veth0 type veth peer name veth1 netns other
+ip link add elsewhere type dummy
+ip address add 192.0.2.1/24 dev veth0
+ip link set veth0 up
+ip link set elsewhere up
+ip route add 198.51.100.0/24 dev elsewhere
+in_other bash -c 'ip link set lo up; ip link set veth1 up; ip address add 192.0.2.2/24 dev veth1; ip address add 198.51.100.1/32 dev lo'
+poll 5 in_other ping -c 1 -W 1 192.0.2.1
+echos() { awk '/^Icmp: [0-9]/ { print $9 }' /proc/net/snmp; }
+taken() # ALL OWN [KEY VALUE]...
+{
+	local before
+
+	sysctl -qw "net.ipv4.conf.all.rp_filter=$1" "net.ipv4.conf.veth0.rp_filter=$2"
+	before=$(echos)
+	in_other ping -c 1 -W 1 -w 1 -i 0.2 -I 198.51.100.1 192.0.2.1 >/dev/null
+	[[ $(echos) -gt $before ]]
+}
+wrong=()
+for case in "0 0 taken" "0 1 dropped" "1 0 dropped" "1 1 dropped" "2 0 taken" "0 2 taken" "1 2 taken" "2 1 taken"; do
+	read -r all own what <<<"$case"
+	if taken "$all" "$own"; then is=taken; else is=dropped; fi
+	[[ $is == "$what" ]] || wrong+=("all $all, own $own: $is")
+	# As explain says: strict is what drops it.
+	counts=$(tune explain net.ipv4.conf.veth0.rp_filter --json | jq '.keys[0].effective[0].effective')
+	[[ ($counts -eq 1 && $is == dropped) || ($counts -ne 1 && $is == taken) ]] ||
+		wrong+=("all $all, own $own: explain says $counts, but it is $is")
+done
+if [[ ${#wrong[@]} -eq 0 ]]; then
+	ok "the larger of 'all' and the interface's rp_filter counts"
+else
+	fail "the larger of 'all' and the interface's rp_filter counts" "${wrong[@]}"
+fi
+
+# With a mark there is a route back by the same interface.
+nft 'add table ip t; add chain ip t c { type filter hook prerouting priority -150; }; add rule ip t c iif veth0 meta mark set 7'
+ip route add 198.51.100.0/24 dev veth0 table 100
+ip rule add fwmark 7 lookup 100
+sysctl -qw net.ipv4.conf.all.src_valid_mark=0
+check "rp_filter does not look at the mark" eval '! taken 1 0'
+sysctl -qw net.ipv4.conf.veth0.src_valid_mark=1
+check "... but with the interface's src_valid_mark" taken 1 0
+sysctl -qw net.ipv4.conf.veth0.src_valid_mark=0 net.ipv4.conf.all.src_valid_mark=1
+check "... or with that of 'all'" taken 1 0
+sysctl -qw net.ipv4.conf.all.src_valid_mark=0 net.ipv4.conf.all.rp_filter=0
+ip rule del fwmark 7
+nft delete table ip t
+ip link del veth0
+ip link del elsewhere
+ip netns del other
+
+# Sockets may take 3/32 (TCP) and 3/16 (UDP) of the memory that was free at boot.
+pages=$(($(awk '/^MemTotal/ { print $2 }' /proc/meminfo) / 4))
+part() { local v; read -r _ _ v <"/proc/sys/net/ipv4/$1"; echo $((v * 100 / pages)); }
+check "the kernel computes tcp_mem from the memory" eval '[[ $(part tcp_mem) -ge 7 && $(part tcp_mem) -le 10 ]]'
+check "... and udp_mem" eval '[[ $(part udp_mem) -ge 15 && $(part udp_mem) -le 19 ]]'
+
+# How long machine code gets.
+jited()
+{
+	sysctl -qw "net.core.bpf_jit_harden=$1"
+	bpftool prog loadall "$BUILD/bpf/metrics.bpf.o" "/sys/fs/bpf/jit$1" >/dev/null &&
+		bpftool -j prog show pinned "/sys/fs/bpf/jit$1/fl_metrics_rx" | jq .bytes_jited
+	rm -rf "/sys/fs/bpf/jit$1"
+	sysctl -qw net.core.bpf_jit_harden=0
+}
+plain=$(jited 0) blinded=$(jited 2)
+check "bpf_jit_harden makes programs longer" test "${plain:-0}" -gt 0 -a "${blinded:-0}" -gt "${plain:-0}"
+
+# dirty_ratio and dirty_bytes exclude each other: revert brings the one back that was there.
+sysctl -qw vm.dirty_bytes=123456789
+tune apply latency >/dev/null
+check "setting dirty_ratio clears dirty_bytes" is vm.dirty_bytes 0
+tune revert >/dev/null
+check "... and revert brings it back" eval 'is vm.dirty_bytes 123456789 && is vm.dirty_ratio 0'
+sysctl -qw vm.dirty_ratio=20
+
+# ---- what cannot be set back, last of all ---------------------------------------------------------
+
+# Every key that the catalogue says has such a value: apply refuses it unless it is meant, and then no
+# other value can be written. kernel.modules_disabled comes last.
+wrong=() keys=0
+while IFS=$'\t' read -r key value min max; do
+	[[ -e /proc/sys/${key//.//} ]] || continue
+	keys=$((keys + 1))
+	profile oneway "$key" "= $value"
+	tune apply oneway >"$lib_work/out" 2>&1
+	[[ $? -eq 1 ]] && grep -q -- --irrevocable "$lib_work/out" ||
+		wrong+=("$key: apply does not ask: $(<"$lib_work/out")")
+	tune apply oneway --irrevocable >"$lib_work/out" 2>&1 || wrong+=("$key: $(<"$lib_work/out")")
+	is "$key" "$value" >/dev/null || wrong+=("$(is "$key" "$value")")
+	for ((other = min; other <= max; other++)); do
+		[[ $other -ne $value ]] || continue
+		! sysctl -qw "$key=$other" 2>/dev/null || wrong+=("$key: could be set from $value to $other")
+	done
+done < <(jq -r '.keys[] | select(.irrevocable) | [.key, .irrevocable, .min, .max] | @tsv' "$lib_work/keys" | sort -t. -k2,2r)
+if [[ ${#wrong[@]} -eq 0 && $keys -ge 4 ]]; then
+	ok "$keys keys cannot be set back, as the catalogue says"
+else
+	fail "$keys keys cannot be set back, as the catalogue says" "${wrong[@]}"
+fi
+check "revert says that they stay" ends_with 1 tune revert
 
 done_testing

@@ -219,16 +219,16 @@ static int check(const struct fl_tune_plan *plan, bool irrevocable)
 
 		if (plan->items[i].state != FL_TUNE_CHANGE)
 			continue;
-		if (!s->key->reversible && !irrevocable) {
-			fl_err("%s:%u: %s: cannot be set back before the next boot; say --irrevocable if that is meant",
-			       s->file, s->line, s->name);
+		if (fl_catalog_irrevocable(s->key, plan->items[i].wanted) && !irrevocable) {
+			fl_err("%s:%u: %s: once it is %s it cannot be set back before the next boot; say --irrevocable if that is meant",
+			       s->file, s->line, plan->items[i].name, plan->items[i].wanted);
 			err = -1;
 		}
-		path = fl_sysctl_path(s->name);
+		path = fl_sysctl_path(plan->items[i].name);
 		if (access(path, W_OK)) {
 			int why = -errno;
 
-			fl_err("%s:%u: %s: cannot write: %s", s->file, s->line, s->name,
+			fl_err("%s:%u: %s: cannot write: %s", s->file, s->line, plan->items[i].name,
 			       s->key->scope == FL_SCOPE_INIT_ONLY && why == -EACCES ?
 				       "only the initial network namespace may; run fairlead on the node itself" :
 				       fl_sysctl_strerror(why));
@@ -273,7 +273,7 @@ static void make_pending(struct fl_journal_list *pending, const struct fl_tune_p
 
 		if (it->state == FL_TUNE_CHANGE)
 			fl_journal_append(pending, &(struct fl_journal_entry){
-							   .key = it->set->name,
+							   .key = it->name,
 							   .original = it->raw,
 							   .wrote = it->wanted,
 							   .resets = it->set->key->n_resets > 0,
@@ -361,10 +361,42 @@ static void commit(struct fl_journal *j)
 	fl_journal_drop(&j->pending);
 }
 
-/* Record what was applied. Returns whether that is new. */
-static bool record(struct fl_journal *j, char *const *profiles, int n, const char *facts)
+/* Which keys are still missing: those of earlier calls that this one does not speak of, and its own. */
+static bool record_deferred(struct fl_journal *j, const struct fl_tune_plan *plan)
 {
+	char **list = fl_zalloc(((size_t)j->n_deferred + (size_t)plan->n) * sizeof(*list));
 	bool changed = false;
+	int n = 0;
+
+	for (int i = 0; i < j->n_deferred; i++) {
+		int k = 0;
+
+		while (k < plan->n && strcmp(plan->items[k].set->name, j->deferred[i]) != 0)
+			k++;
+		if (k == plan->n || plan->items[k].state == FL_TUNE_DEFERRED) {
+			list[n++] = j->deferred[i];
+		} else {
+			free(j->deferred[i]);
+			changed = true;
+		}
+	}
+	free(j->deferred);
+	j->deferred = list;
+	j->n_deferred = n;
+	for (int i = 0; i < plan->n; i++)
+		if (plan->items[i].state == FL_TUNE_DEFERRED &&
+		    !fl_journal_deferred(j, plan->items[i].name)) {
+			list[j->n_deferred++] = fl_strdup(plan->items[i].name);
+			changed = true;
+		}
+	return changed;
+}
+
+/* Record what was applied. Returns whether that is new. */
+static bool record(struct fl_journal *j, const struct fl_tune_plan *plan, char *const *profiles,
+		   int n, const char *facts)
+{
+	bool changed = record_deferred(j, plan);
 
 	for (int i = 0; i < n; i++) {
 		int k = 0;
@@ -413,7 +445,7 @@ int fl_tune_apply(struct fl_journal *j, const struct fl_tune_plan *plan, char *c
 	if (check(plan, irrevocable))
 		return -1;
 	if (!plan->count[FL_TUNE_CHANGE])
-		return record(j, profiles, n_profiles, facts) ? fl_journal_save(j) : 0;
+		return record(j, plan, profiles, n_profiles, facts) ? fl_journal_save(j) : 0;
 	make_pending(&j->pending, plan);
 	block_signals(&old);
 	err = fl_journal_save(j);
@@ -430,7 +462,7 @@ int fl_tune_apply(struct fl_journal *j, const struct fl_tune_plan *plan, char *c
 	for (int i = 0; i < j->pending.n; i++)
 		fl_journal_append(&undoing, &j->pending.e[i]);
 	commit(j);
-	record(j, profiles, n_profiles, facts);
+	record(j, plan, profiles, n_profiles, facts);
 	err = fl_journal_save(j);
 	if (err)
 		undo(&undoing);

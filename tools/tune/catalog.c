@@ -12,12 +12,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 const char *const fl_scope_names[FL_SCOPES] = {
 	[FL_SCOPE_NODE] = "node",
 	[FL_SCOPE_INIT_ONLY] = "netns-init-only",
 	[FL_SCOPE_INHERITED] = "netns-inherited",
 	[FL_SCOPE_RESET] = "netns-reset",
+	[FL_SCOPE_IPC] = "ipcns-reset",
+};
+
+const char *const fl_effective_names[FL_EFFECTIVES] = {
+	[FL_EFFECTIVE_NONE] = "",   [FL_EFFECTIVE_OWN] = "own",
+	[FL_EFFECTIVE_ALL] = "all", [FL_EFFECTIVE_MAX] = "max",
+	[FL_EFFECTIVE_MIN] = "min", [FL_EFFECTIVE_OR] = "or",
+	[FL_EFFECTIVE_AND] = "and", [FL_EFFECTIVE_REDIRECTS] = "redirects",
 };
 
 const char *fl_datadir(void)
@@ -25,6 +34,16 @@ const char *fl_datadir(void)
 	const char *dir = getenv("FAIRLEAD_DATADIR");
 
 	return dir && *dir ? dir : FL_DATADIR;
+}
+
+unsigned int fl_kernel_version(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname u;
+
+	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return 0;
+	return major << 8 | (minor & 255);
 }
 
 /* ---- one field a function: 0, or -1 after a message --------------------------------------------- */
@@ -108,16 +127,6 @@ static int set_range(const struct field *f)
 	return 0;
 }
 
-static int set_scope(const struct field *f)
-{
-	int i = one_of(f, fl_scope_names, FL_SCOPES);
-
-	if (i < 0)
-		return -1;
-	f->key->scope = (enum fl_scope)i;
-	return 0;
-}
-
 static int yes_no(const struct field *f, bool *out)
 {
 	if (strcmp(f->e->value, "yes") && strcmp(f->e->value, "no"))
@@ -126,9 +135,30 @@ static int yes_no(const struct field *f, bool *out)
 	return 0;
 }
 
-static int set_reversible(const struct field *f)
+/* Checked against the type when the whole key is there. */
+static int set_irrevocable(const struct field *f)
 {
-	return yes_no(f, &f->key->reversible);
+	return set_text(f, &f->key->irrevocable);
+}
+
+static int set_effective(const struct field *f)
+{
+	int i = one_of(f, fl_effective_names, FL_EFFECTIVES);
+
+	if (i < 0)
+		return -1;
+	f->key->effective = (enum fl_effective)i;
+	return 0;
+}
+
+static int set_optional(const struct field *f)
+{
+	return yes_no(f, &f->key->optional);
+}
+
+static int set_note(const struct field *f)
+{
+	return set_text(f, &f->key->note);
 }
 
 static int set_rounded(const struct field *f)
@@ -144,16 +174,73 @@ static int set_cost(const struct field *f)
 	return 0;
 }
 
-static int version(const struct field *f, unsigned int *out)
+static int version_of(const struct field *f, const char *text, unsigned int *out)
 {
 	unsigned int major, minor;
 	char rest;
 
-	if (sscanf(f->e->value, "%u.%u%c", &major, &minor, &rest) != 2 || major > 255 ||
-	    minor > 255)
-		return BAD(f, "'%s' is not a kernel version such as 6.12", f->e->value);
+	if (sscanf(text, "%u.%u%c", &major, &minor, &rest) != 2 || major > 255 || minor > 255)
+		return BAD(f, "'%s' is not a version such as 6.12", text);
 	*out = major << 8 | minor;
 	return 0;
+}
+
+/* "netns-init-only", and another line "netns-reset since 6.8" for what later kernels made of it. */
+static int set_scope(const struct field *f)
+{
+	struct fl_catalog_key *key = f->key;
+	const char *text = f->e->value, *since = strstr(text, " since ");
+	size_t len = since ? (size_t)(since - text) : strlen(text);
+	unsigned int version = 0, kernel = fl_kernel_version();
+	int i = 0;
+
+	while (i < FL_SCOPES &&
+	       (strlen(fl_scope_names[i]) != len || memcmp(fl_scope_names[i], text, len) != 0))
+		i++;
+	if (i == FL_SCOPES)
+		return BAD(f, "'%.*s' is not known; fairlead-profile(5) lists what is", (int)len,
+			   text);
+	if (since && version_of(f, since + strlen(" since "), &version))
+		return -1;
+	if (!since && key->scope != FL_SCOPES)
+		return BAD(f, "given twice for one key");
+	if (!kernel || version <= kernel)
+		key->scope = (enum fl_scope)i;
+	return 0;
+}
+
+static int version(const struct field *f, unsigned int *out)
+{
+	return version_of(f, f->e->value, out);
+}
+
+/* "4096", "4096 since 6.12", or "(what it depends on)". Values are checked when the type is known. */
+static int add_default(const struct field *f)
+{
+	struct fl_catalog_key *key = f->key;
+	struct fl_default d = { 0 };
+	const char *text = f->e->value, *since = strstr(text, " since ");
+	size_t len = since ? (size_t)(since - text) : strlen(text);
+
+	if (key->n_defaults == FL_CATALOG_MAX_DEFAULTS)
+		return BAD(f, "more than %d", FL_CATALOG_MAX_DEFAULTS);
+	if (*text == '(') {
+		len = strlen(text);
+		if (text[len - 1] != ')')
+			return BAD(f, "what it depends on stands between ( and )");
+		d.depends = fl_asprintf("%.*s", (int)len - 2, text + 1);
+	} else {
+		if (since && version_of(f, since + strlen(" since "), &d.since))
+			return -1;
+		d.value = fl_asprintf("%.*s", (int)len, text);
+	}
+	key->defaults[key->n_defaults++] = d;
+	return 0;
+}
+
+static int set_pod_safe(const struct field *f)
+{
+	return version(f, &f->key->pod_safe);
 }
 
 static int set_since(const struct field *f)
@@ -211,11 +298,16 @@ static const struct {
 	const char *name;
 	int (*set)(const struct field *f);
 } fields[] = {
-	{ "Does", set_does },	{ "Unit", set_unit },	    { "Type", set_type },
-	{ "Range", set_range }, { "Scope", set_scope },	    { "Reversible", set_reversible },
-	{ "Cost", set_cost },	{ "Rounded", set_rounded }, { "Since", set_since },
-	{ "Until", set_until }, { "Module", set_module },   { "Writer", add_writer },
-	{ "After", add_after }, { "Resets", add_resets },   { "Source", set_source },
+	{ "Does", set_does },		{ "Unit", set_unit },
+	{ "Type", set_type },		{ "Range", set_range },
+	{ "Default", add_default },	{ "Scope", set_scope },
+	{ "Effective", set_effective }, { "Irrevocable", set_irrevocable },
+	{ "Cost", set_cost },		{ "Rounded", set_rounded },
+	{ "Since", set_since },		{ "Until", set_until },
+	{ "Module", set_module },	{ "Optional", set_optional },
+	{ "PodSafe", set_pod_safe },	{ "Writer", add_writer },
+	{ "After", add_after },		{ "Resets", add_resets },
+	{ "Note", set_note },		{ "Source", set_source },
 };
 
 /* ---- a file ------------------------------------------------------------------------------------- */
@@ -256,7 +348,6 @@ static int new_key(struct parse *p, const struct fl_ini_entry *e)
 		.line = e->line,
 		.name = name,
 		.scope = FL_SCOPES,
-		.reversible = true,
 		.type = { .min = INT_MIN, .max = INT_MAX },
 	};
 	p->section_nr = e->section_nr;
@@ -316,6 +407,40 @@ static int check_after(const struct fl_catalog *c, const struct fl_catalog_key *
 	return 0;
 }
 
+/* Replace a value as it was written by its canonical text. */
+static int check_value(const struct fl_catalog_key *k, const char *field, char **value)
+{
+	const char *why;
+	char *text = fl_value_canonical(&k->type, *value, &why);
+
+	if (!text) {
+		fl_err("%s:%u: %s: %s: '%s' is %s", k->file, k->line, k->name, field, *value, why);
+		return -1;
+	}
+	free(*value);
+	*value = text;
+	return 0;
+}
+
+static int check_values(struct fl_catalog_key *k)
+{
+	int err = 0;
+
+	for (int i = 0; i < k->n_defaults; i++)
+		if (k->defaults[i].value)
+			err |= check_value(k, "Default", &k->defaults[i].value);
+	if (k->irrevocable && strcmp(k->irrevocable, "any"))
+		err |= check_value(k, "Irrevocable", &k->irrevocable);
+	if (!k->effective != !strchr(k->name, '*')) {
+		fl_err("%s:%u: %s: Effective %s", k->file, k->line, k->name,
+		       k->effective ?
+			       "is for keys with '*' only" :
+			       "is missing: which counts, the interface's value or that of 'all'?");
+		err = -1;
+	}
+	return err;
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(((const struct fl_catalog_key *)a)->name,
@@ -338,6 +463,8 @@ int fl_catalog_check(struct fl_catalog *c)
 			fl_err("%s:%u: %s: %s is missing", k->file, k->line, k->name, missing);
 			err = -1;
 		}
+		if (!missing)
+			err |= check_values(k);
 		if (!k->unit)
 			k->unit = fl_strdup("");
 	}
@@ -399,6 +526,10 @@ void fl_catalog_free(struct fl_catalog *c)
 			free(k->writers[j].who);
 			free(k->writers[j].how);
 		}
+		for (int j = 0; j < k->n_defaults; j++) {
+			free(k->defaults[j].value);
+			free(k->defaults[j].depends);
+		}
 		for (int j = 0; j < k->n_after; j++)
 			free(k->after[j]);
 		for (int j = 0; j < k->n_resets; j++)
@@ -408,6 +539,8 @@ void fl_catalog_free(struct fl_catalog *c)
 		free(k->does);
 		free(k->unit);
 		free(k->module);
+		free(k->irrevocable);
+		free(k->note);
 		free(k->source);
 	}
 	free(c->keys);
@@ -438,12 +571,32 @@ const struct fl_catalog_key *fl_catalog_find(const struct fl_catalog *c, const c
 	return match;
 }
 
+bool fl_catalog_irrevocable(const struct fl_catalog_key *key, const char *value)
+{
+	return key->irrevocable &&
+	       (!strcmp(key->irrevocable, "any") || !strcmp(key->irrevocable, value));
+}
+
+const struct fl_default *fl_catalog_default(const struct fl_catalog_key *key, unsigned int kernel)
+{
+	const struct fl_default *best = NULL;
+
+	for (int i = 0; i < key->n_defaults; i++) {
+		const struct fl_default *d = &key->defaults[i];
+
+		if ((!kernel || d->since <= kernel) && (!best || d->since > best->since))
+			best = d;
+	}
+	return best;
+}
+
 const char *fl_catalog_reach(const struct fl_catalog_key *key)
 {
 	switch (key->scope) {
 	case FL_SCOPE_INHERITED:
 		return "new pods";
 	case FL_SCOPE_RESET:
+	case FL_SCOPE_IPC:
 		return "no";
 	default:
 		return "yes";

@@ -105,20 +105,41 @@ static const char *parse_entries(struct fl_journal_list *l, struct json_object *
 	return NULL;
 }
 
-static const char *parse_profiles(struct fl_journal *j, struct json_object *array)
+/* Returns whether all were strings; those before are in the list. */
+static bool parse_strings(struct json_object *array, char ***list, int *count)
 {
-	size_t n = array ? json_object_array_length(array) : 0;
+	size_t n = json_object_array_length(array);
 
-	if (!array)
-		return "the list of profiles is missing";
-	j->profiles = fl_zalloc(n * sizeof(*j->profiles));
+	*list = fl_zalloc(n * sizeof(**list));
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *v = json_object_array_get_idx(array, i);
 
 		if (!json_object_is_type(v, json_type_string))
-			return "the list of profiles holds something else";
-		j->profiles[j->n_profiles++] = fl_strdup(json_object_get_string(v));
+			return false;
+		(*list)[(*count)++] = fl_strdup(json_object_get_string(v));
 	}
+	return true;
+}
+
+static const char *parse_profiles(struct fl_journal *j, struct json_object *array)
+{
+	if (!array)
+		return "the list of profiles is missing";
+	return parse_strings(array, &j->profiles, &j->n_profiles) ?
+		       NULL :
+		       "the list of profiles holds something else";
+}
+
+/* Journals of before there was this list have none. */
+static const char *parse_deferred(struct fl_journal *j, struct json_object *doc)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(doc, "deferred", &v))
+		return NULL;
+	if (!json_object_is_type(v, json_type_array) ||
+	    !parse_strings(v, &j->deferred, &j->n_deferred))
+		return "the list of deferred keys holds something else";
 	return NULL;
 }
 
@@ -142,6 +163,8 @@ static const char *parse_document(struct fl_journal *j, struct json_object *doc)
 	else if (!is_null(doc, "facts"))
 		return "facts is missing";
 	why = parse_profiles(j, get_array(doc, "profiles"));
+	if (!why)
+		why = parse_deferred(j, doc);
 	if (!why)
 		why = parse_entries(&j->keys, get_array(doc, "keys"), false);
 	if (!why)
@@ -255,6 +278,7 @@ static struct json_object *entries(const struct fl_journal_list *l)
 int fl_journal_save(const struct fl_journal *j)
 {
 	struct json_object *doc = fl_json_new(SCHEMA), *profiles = json_object_new_array();
+	struct json_object *deferred = json_object_new_array();
 	char *text;
 	int err;
 
@@ -264,6 +288,9 @@ int fl_journal_save(const struct fl_journal *j)
 	fl_json_u64(doc, "netns", j->netns);
 	json_object_object_add(doc, "profiles", profiles);
 	fl_json_str(doc, "facts", j->facts);
+	for (int i = 0; i < j->n_deferred; i++)
+		json_object_array_add(deferred, json_object_new_string(j->deferred[i]));
+	json_object_object_add(doc, "deferred", deferred);
 	json_object_object_add(doc, "keys", entries(&j->keys));
 	json_object_object_add(doc, "pending", entries(&j->pending));
 	text = fl_asprintf("%s\n",
@@ -282,6 +309,14 @@ int fl_journal_save(const struct fl_journal *j)
 bool fl_journal_empty(const struct fl_journal *j)
 {
 	return !j->keys.n && !j->pending.n && !j->n_profiles;
+}
+
+bool fl_journal_deferred(const struct fl_journal *j, const char *name)
+{
+	for (int i = 0; i < j->n_deferred; i++)
+		if (!strcmp(j->deferred[i], name))
+			return true;
+	return false;
 }
 
 struct fl_journal_entry *fl_journal_append(struct fl_journal_list *l,
@@ -322,6 +357,9 @@ void fl_journal_free(struct fl_journal *j)
 	for (int i = 0; i < j->n_profiles; i++)
 		free(j->profiles[i]);
 	free(j->profiles);
+	for (int i = 0; i < j->n_deferred; i++)
+		free(j->deferred[i]);
+	free(j->deferred);
 	free(j->facts);
 	free(j->boot_id);
 	fl_journal_drop(&j->keys);

@@ -37,9 +37,14 @@ struct fl_journal {
 	uint64_t netns;	 /* inode of the network namespace */
 	char **profiles; /* applied, in this order */
 	int n_profiles;
-	char *facts; /* what --fact said, or NULL */
+	char *facts;	 /* what --fact said, or NULL */
+	char **deferred; /* keys and patterns that were not there to be set */
+	int n_deferred;
 	struct fl_journal_list keys, pending;
 };
+
+/* Was this key, or the pattern that stands for it, not there when it was applied? */
+bool fl_journal_deferred(const struct fl_journal *j, const char *name);
 
 /* One at a time: hold the lock from before loading until after saving. Returns a descriptor to
  * close, or -1 after a message. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "plan.h"
+#include "interface.h"
 #include "sysctl.h"
 #include "../lib/mem.h"
 #include "../lib/msg.h"
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 const char *const fl_tune_state_names[FL_TUNE_STATES] = {
 	[FL_TUNE_OK] = "ok",
@@ -16,16 +16,6 @@ const char *const fl_tune_state_names[FL_TUNE_STATES] = {
 	[FL_TUNE_DEFERRED] = "deferred",
 	[FL_TUNE_ABSENT] = "absent",
 };
-
-static unsigned int kernel_version(void)
-{
-	unsigned int major = 0, minor = 0;
-	struct utsname u;
-
-	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
-		return 0;
-	return major << 8 | (minor & 255);
-}
 
 #define BAD(s, fmt, ...)                                                                           \
 	(fl_err("%s:%u: %s: " fmt, (s)->file, (s)->line, (s)->name, ##__VA_ARGS__), -1)
@@ -56,6 +46,10 @@ static int missing(struct fl_tune_item *it, unsigned int kernel)
 		it->state = FL_TUNE_DEFERRED;
 		return 0;
 	}
+	if (k->optional) {
+		it->state = FL_TUNE_ABSENT;
+		return 0;
+	}
 	if (k->scope == FL_SCOPE_INIT_ONLY)
 		return BAD(
 			s,
@@ -74,7 +68,16 @@ static int compare(struct fl_tune_item *it, unsigned int kernel)
 	char *raised;
 	int err;
 
-	err = fl_sysctl_read(s->name, &it->raw);
+	if (s->pattern && !strcmp(it->name, s->name)) {
+		it->state = FL_TUNE_DEFERRED;
+		return 0;
+	}
+	err = fl_sysctl_read(it->name, &it->raw);
+	/* An interface that went away between the two: the pattern does not stand for it any more. */
+	if (err == -ENOENT && s->pattern && !s->key->module) {
+		it->state = FL_TUNE_ABSENT;
+		return 0;
+	}
 	if (err == -ENOENT)
 		return missing(it, kernel);
 	if (err)
@@ -111,6 +114,7 @@ static void take(struct order *o, int i)
 		for (int j = 0; j < o->p->n_settings; j++)
 			if (!strcmp(o->p->settings[j].key->name, key->after[a]))
 				take(o, j);
+	o->plan->items[o->plan->n].name = fl_strdup(o->p->settings[i].name);
 	o->plan->items[o->plan->n++].set = &o->p->settings[i];
 }
 
@@ -130,10 +134,73 @@ int fl_tune_evaluate(struct fl_tune_plan *plan, const struct fl_profiles *p,
 	return err;
 }
 
+/* Does another setting say what this key is to be? One that names it, or a later pattern. */
+static bool overruled(const struct fl_tune_plan *plan, const struct fl_setting *by,
+		      const char *name)
+{
+	char *interface = fl_interface_of(by->key->name, name);
+	bool yes = false;
+
+	for (int i = 0; i < plan->n && !yes; i++) {
+		const struct fl_setting *s = plan->items[i].set;
+
+		if (s == by)
+			continue;
+		if (s->pattern)
+			yes = interface && s->key == by->key && s->rank > by->rank &&
+			      fl_interface_match(s->name, interface);
+		else
+			yes = !strcmp(s->name, name);
+	}
+	free(interface);
+	return yes;
+}
+
+/* Put the keys that patterns stand for in their place. A pattern that stands for none stays. */
+static int expand(struct fl_tune_plan *plan)
+{
+	struct fl_tune_plan all = { 0 };
+
+	for (int i = 0; i < plan->n; i++) {
+		struct fl_tune_item *it = &plan->items[i];
+		char **keys = it->set->pattern ? fl_interface_keys(it->set->name) : NULL;
+		size_t n = 0;
+
+		if (it->set->pattern && !keys)
+			goto failed;
+		while (keys && keys[n])
+			n++;
+		all.items = fl_realloc(all.items, (size_t)all.n + n + 1, sizeof(*all.items));
+		if (!n)
+			all.items[all.n++] = (struct fl_tune_item){
+				.set = it->set,
+				.name = fl_strdup(it->name),
+				.wanted = fl_strdup(it->wanted),
+			};
+		for (size_t k = 0; k < n; k++)
+			if (!overruled(plan, it->set, keys[k]))
+				all.items[all.n++] = (struct fl_tune_item){
+					.set = it->set,
+					.name = fl_strdup(keys[k]),
+					.wanted = fl_strdup(it->wanted),
+				};
+		fl_interface_keys_free(keys);
+	}
+	fl_tune_plan_free(plan);
+	*plan = all;
+	return 0;
+failed:
+	fl_tune_plan_free(&all);
+	return -1;
+}
+
 int fl_tune_compare(struct fl_tune_plan *plan)
 {
-	unsigned int kernel = kernel_version();
-	int err = 0;
+	unsigned int kernel = fl_kernel_version();
+	int err = expand(plan);
+
+	if (err)
+		return err;
 
 	for (int i = 0; i < plan->n; i++)
 		err |= compare(&plan->items[i], kernel);
@@ -145,6 +212,7 @@ int fl_tune_compare(struct fl_tune_plan *plan)
 void fl_tune_plan_free(struct fl_tune_plan *plan)
 {
 	for (int i = 0; i < plan->n; i++) {
+		free(plan->items[i].name);
 		free(plan->items[i].raw);
 		free(plan->items[i].now);
 		free(plan->items[i].wanted);

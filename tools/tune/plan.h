@@ -9,8 +9,8 @@
 enum fl_tune_state {
 	FL_TUNE_OK,	  /* holds already */
 	FL_TUNE_CHANGE,	  /* apply would write it */
-	FL_TUNE_DEFERRED, /* its module is not loaded */
-	FL_TUNE_ABSENT,	  /* this kernel is too old or too new to have it */
+	FL_TUNE_DEFERRED, /* its module is not loaded, or no interface matches the pattern yet */
+	FL_TUNE_ABSENT,	  /* this kernel is too old, too new or built without it */
 	FL_TUNE_STATES,
 };
 
@@ -18,6 +18,7 @@ extern const char *const fl_tune_state_names[FL_TUNE_STATES];
 
 struct fl_tune_item {
 	const struct fl_setting *set;
+	char *name; /* the key: set->name, or what a pattern stands for */
 	enum fl_tune_state state;
 	char *raw;    /* what the kernel holds, as it prints it; NULL: it is not there */
 	char *now;    /* the same, canonical */
@@ -37,7 +38,8 @@ struct fl_tune_plan {
 int fl_tune_evaluate(struct fl_tune_plan *plan, const struct fl_profiles *p,
 		     const struct fl_fact *facts);
 
-/* Second step: read every key from the kernel. Returns 0, or -1 after messages as above. */
+/* Second step: replace patterns by the keys of the interfaces that are there, and read every key from
+ * the kernel. Returns 0, or -1 after messages as above. */
 int fl_tune_compare(struct fl_tune_plan *plan);
 
 void fl_tune_plan_free(struct fl_tune_plan *plan);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "profile.h"
 #include "ini.h"
+#include "interface.h"
 #include "sysctl.h"
 #include "../lib/mem.h"
 #include "../lib/msg.h"
@@ -86,6 +87,7 @@ static int on_profile(struct parse *p, const struct fl_ini_entry *e)
 static int new_setting(struct parse *p, const struct fl_ini_entry *e)
 {
 	const struct fl_catalog_key *key;
+	bool pattern;
 	char *name;
 
 	if (strcmp(e->name, "Key")) {
@@ -98,15 +100,18 @@ static int new_setting(struct parse *p, const struct fl_ini_entry *e)
 		       e->file, e->line, e->value);
 		return -1;
 	}
-	if (strpbrk(name, "*?[")) {
-		fl_err("%s:%u: %s: a pattern; name one key", e->file, e->line, name);
-		free(name);
-		return -1;
-	}
 	key = fl_catalog_find(p->c, name);
 	if (!key) {
 		fl_err("%s:%u: %s: not in the catalogue; `fairlead tune list --keys` lists what is",
 		       e->file, e->line, name);
+		free(name);
+		return -1;
+	}
+	pattern = strpbrk(name, "*?[@") != NULL;
+	/* The catalogue only has '*' for an interface: a glob anywhere else matched none of its keys. */
+	if (strchr(name, '@') && !fl_interface_class(name)) {
+		fl_err("%s:%u: %s: no such class of interfaces; there is @ra", e->file, e->line,
+		       name);
 		free(name);
 		return -1;
 	}
@@ -120,6 +125,7 @@ static int new_setting(struct parse *p, const struct fl_ini_entry *e)
 	p->settings = fl_realloc(p->settings, (size_t)p->n + 1, sizeof(*p->settings));
 	p->settings[p->n++] = (struct fl_setting){
 		.name = name,
+		.pattern = pattern,
 		.key = key,
 		.profile = fl_strdup(p->profile.name),
 		.file = fl_strdup(e->file),
@@ -212,6 +218,7 @@ static void merge(struct parse *p)
 			all->n_settings++;
 		}
 		all->settings[j] = p->settings[i];
+		all->settings[j].rank = all->next_rank++;
 	}
 	p->profile.n_settings = p->n;
 	all->list = fl_realloc(all->list, (size_t)all->n + 1, sizeof(*all->list));

@@ -13,7 +13,9 @@
  */
 
 struct fl_setting {
-	char *name;  /* canonical */
+	char *name;   /* canonical; with `pattern` its interface's part is a glob or "@ra" */
+	bool pattern; /* stands for all interfaces that match, but not for 'all' and 'default' */
+	unsigned rank; /* the higher, the later: among patterns that match one key the last one wins */
 	char *value; /* what stands in the file: an expression or a literal */
 	bool raise;  /* ">=": never lower what is there */
 	char *why;
@@ -34,6 +36,7 @@ struct fl_profiles {
 	int n;
 	struct fl_setting *settings;
 	int n_settings;
+	unsigned next_rank;
 };
 
 /*

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "apply.h"
+#include "explain.h"
 #include "fact.h"
 #include "guard.h"
+#include "invariant.h"
+#include "show.h"
 #include "watch.h"
 #include "../lib/cli.h"
 #include "../lib/json.h"
@@ -12,13 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define JSON_SCHEMA 1
 
 static bool opt_keys, opt_all, opt_irrevocable;
-static const char *opt_facts;
+static const char *opt_facts, *opt_who, *opt_against;
 
 /* ---- what all verbs begin with ------------------------------------------------------------------ */
 
@@ -27,6 +29,7 @@ struct job {
 	struct fl_catalog catalog;
 	struct fl_profiles profiles;
 	struct fl_tune_plan plan;
+	struct fl_warnings warnings;
 	struct fl_journal journal;
 	int lock;
 };
@@ -47,12 +50,22 @@ static int load(struct job *job, char *const *names, int n, const char *facts)
 
 static void unload(struct job *job)
 {
+	fl_warnings_free(&job->warnings);
 	fl_tune_plan_free(&job->plan);
 	fl_profiles_free(&job->profiles);
 	fl_catalog_free(&job->catalog);
 	fl_journal_free(&job->journal);
 	if (job->lock > 0)
 		close(job->lock);
+}
+
+static void look_at_invariants(struct job *job)
+{
+	struct fl_machine m;
+
+	fl_machine_init(&m, job->facts);
+	fl_invariants(&job->warnings, &job->catalog, &job->plan, &m);
+	fl_machine_free(&m);
 }
 
 static int need_root(const char *verb)
@@ -64,43 +77,13 @@ static int need_root(const char *verb)
 
 /* ---- printing ----------------------------------------------------------------------------------- */
 
-static int screen_width(void)
-{
-	struct winsize w;
-
-	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) && w.ws_col >= 60)
-		return w.ws_col < 120 ? w.ws_col : 120;
-	return 100;
-}
-
-/* Break at blanks, every line indented. */
-static void print_wrapped(const char *text, int indent)
-{
-	int room = screen_width() - indent;
-
-	while (*text) {
-		int len = (int)strlen(text);
-
-		if (len > room) {
-			len = room;
-			while (len > 0 && text[len] != ' ')
-				len--;
-			if (!len)
-				len = (int)strcspn(text, " ");
-		}
-		printf("%*s%.*s\n", indent, "", len, text);
-		text += len;
-		text += strspn(text, " ");
-	}
-}
-
 static void print_writers(const struct fl_catalog_key *key)
 {
 	for (int i = 0; i < key->n_writers; i++) {
 		char *text = fl_asprintf("also written by %s: %s", key->writers[i].who,
 					 key->writers[i].how);
 
-		print_wrapped(text, 4);
+		fl_show_wrapped(text, 4);
 		free(text);
 	}
 }
@@ -121,20 +104,6 @@ static void cost_text(const struct fl_tune_item *it, char *buf, size_t size)
 		u++;
 	}
 	snprintf(buf, size, "%d %s", (int)bytes, units[u]);
-}
-
-/* A long list of ports must not push the other columns off the screen, nor may the kernel's tabs. */
-static char *cell(const char *value)
-{
-	size_t len = strlen(value);
-	char *text;
-
-	if (!len)
-		return fl_strdup("(empty)");
-	text = len <= 20 ? fl_strdup(value) : fl_asprintf("%.17s...", value);
-	for (char *p = text; *p; p++)
-		*p = *p == '\t' ? ' ' : *p;
-	return text;
 }
 
 static bool shown(const struct fl_tune_item *it)
@@ -161,10 +130,10 @@ static void print_items(const struct fl_tune_plan *plan, bool done)
 
 		if (!shown(it))
 			continue;
-		now = it->now ? cell(it->now) : fl_strdup(fl_tune_state_names[it->state]);
-		wanted = cell(it->wanted);
+		now = it->now ? fl_show_cell(it->now) : fl_strdup(fl_tune_state_names[it->state]);
+		wanted = fl_show_cell(it->wanted);
 		cost_text(it, cost, sizeof(cost));
-		fl_table_cell(t, "%s", it->set->name);
+		fl_table_cell(t, "%s", it->name);
 		fl_table_cell(t, "%s", now);
 		fl_table_cell(t, "%s%s", it->set->raise && !done ? ">= " : "", wanted);
 		fl_table_cell(t, "%s", fl_catalog_reach(it->set->key));
@@ -187,10 +156,19 @@ static void print_items(const struct fl_tune_plan *plan, bool done)
 			continue;
 		line = strtok_r(NULL, "\n", &save);
 		printf("%s%s%s\n", fl_colour(FL_BOLD), line ? line : "", fl_colour(FL_PLAIN));
-		print_wrapped(plan->items[i].set->why, 4);
+		fl_show_wrapped(plan->items[i].set->why, 4);
 		print_writers(plan->items[i].set->key);
 	}
 	free(text);
+}
+
+static void print_deferred_key(const struct fl_tune_item *it)
+{
+	if (it->set->pattern && !strcmp(it->name, it->set->name))
+		printf("deferred: %s: no interface matches it now\n", it->name);
+	else
+		printf("deferred: %s: module %s is not loaded; load it (modules-load.d) and apply again\n",
+		       it->name, it->set->key->module);
 }
 
 static void print_deferred(const struct fl_tune_plan *plan)
@@ -199,10 +177,18 @@ static void print_deferred(const struct fl_tune_plan *plan)
 		const struct fl_tune_item *it = &plan->items[i];
 
 		if (it->state == FL_TUNE_DEFERRED)
-			printf("deferred: %s: module %s is not loaded; load it (modules-load.d) and apply again\n",
-			       it->set->name, it->set->key->module);
+			print_deferred_key(it);
 		else if (it->state == FL_TUNE_ABSENT)
-			printf("absent: %s: not in this kernel version\n", it->set->name);
+			printf("absent: %s: this kernel does not have it\n", it->name);
+	}
+}
+
+static void print_warnings(const struct fl_warnings *w)
+{
+	for (int i = 0; i < w->n; i++) {
+		printf("%swarning: %s:%s\n", fl_colour(FL_YELLOW), w->w[i].invariant,
+		       fl_colour(FL_PLAIN));
+		fl_show_wrapped(w->w[i].text, 4);
 	}
 }
 
@@ -216,56 +202,27 @@ static void print_summary(const struct fl_tune_plan *plan, const char *change)
 	puts("");
 }
 
-static struct json_object *json_strings(char *const *list, int n)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (int i = 0; i < n; i++)
-		json_object_array_add(array, json_object_new_string(list[i]));
-	return array;
-}
-
-static void json_num(struct json_object *o, const char *key, fl_num n)
-{
-	if (n < 0)
-		fl_json_int(o, key, (int64_t)n);
-	else
-		fl_json_u64(o, key, (uint64_t)n);
-}
-
-static struct json_object *json_writers(const struct fl_catalog_key *key)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (int i = 0; i < key->n_writers; i++) {
-		struct json_object *o = json_object_new_object();
-
-		fl_json_str(o, "who", key->writers[i].who);
-		fl_json_str(o, "how", key->writers[i].how);
-		json_object_array_add(array, o);
-	}
-	return array;
-}
-
 static struct json_object *json_facts(const struct fl_fact *facts)
 {
 	struct json_object *o = json_object_new_object();
 
 	for (const struct fl_fact *f = facts; f->name; f++)
-		json_num(o, f->name, f->value);
+		fl_show_json_num(o, f->name, f->value);
 	return o;
 }
 
-static struct json_object *json_item(const struct fl_tune_item *it)
+static struct json_object *json_item(const struct fl_journal *j, const struct fl_tune_item *it)
 {
 	struct json_object *o = json_object_new_object();
 	const struct fl_setting *s = it->set;
 	fl_num cost;
 
-	fl_json_str(o, "key", s->name);
+	fl_json_str(o, "key", it->name);
 	fl_json_str(o, "state", fl_tune_state_names[it->state]);
 	fl_json_str(o, "now", it->now);
 	fl_json_str(o, "wanted", it->wanted);
+	fl_json_bool(o, "came_since_apply",
+		     it->state == FL_TUNE_CHANGE && fl_journal_deferred(j, s->name));
 	fl_json_bool(o, "raise_only", s->raise);
 	fl_json_str(o, "why", s->why);
 	fl_json_str(o, "expression", s->value);
@@ -278,85 +235,43 @@ static struct json_object *json_item(const struct fl_tune_item *it)
 	if (s->key->cost &&
 	    !__builtin_mul_overflow(fl_value_number(it->wanted), s->key->cost, &cost) &&
 	    cost <= INT64_MAX)
-		json_num(o, "cost_bytes", cost);
+		fl_show_json_num(o, "cost_bytes", cost);
 	else
 		fl_json_str(o, "cost_bytes", NULL);
-	json_object_object_add(o, "writers", json_writers(s->key));
+	json_object_object_add(o, "writers", fl_show_json_writers(s->key));
 	return o;
+}
+
+static struct json_object *json_warnings(const struct fl_warnings *w)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (int i = 0; i < w->n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		fl_json_str(o, "invariant", w->w[i].invariant);
+		fl_json_str(o, "text", w->w[i].text);
+		json_object_array_add(array, o);
+	}
+	return array;
 }
 
 static void json_plan(const struct job *job, char *const *names, int n)
 {
 	struct json_object *doc = fl_json_new(JSON_SCHEMA), *items = json_object_new_array();
 
-	json_object_object_add(doc, "profiles", json_strings(names, n));
+	json_object_object_add(doc, "profiles", fl_show_json_strings(names, n));
 	json_object_object_add(doc, "facts", json_facts(job->facts));
 	for (int s = 0; s < FL_TUNE_STATES; s++)
 		fl_json_int(doc, fl_tune_state_names[s], job->plan.count[s]);
 	for (int i = 0; i < job->plan.n; i++)
-		json_object_array_add(items, json_item(&job->plan.items[i]));
+		json_object_array_add(items, json_item(&job->journal, &job->plan.items[i]));
 	json_object_object_add(doc, "keys", items);
+	json_object_object_add(doc, "warnings", json_warnings(&job->warnings));
 	fl_json_print(doc);
 }
 
 /* ---- list, facts -------------------------------------------------------------------------------- */
-
-static char *range_text(const struct fl_value_type *t)
-{
-	char low[FL_NUM_TEXT], high[FL_NUM_TEXT];
-
-	if (t->kind == FL_VALUE_PORTS || t->kind == FL_VALUE_STRING)
-		return fl_strdup("-");
-	return fl_asprintf("%s..%s", fl_num_text(t->min, low), fl_num_text(t->max, high));
-}
-
-static char *type_text(const struct fl_value_type *t)
-{
-	if (t->kind == FL_VALUE_INTS)
-		return fl_asprintf("ints %d", t->count);
-	return fl_strdup(fl_value_kind_names[t->kind]);
-}
-
-static char *version_text(unsigned int v)
-{
-	return v ? fl_asprintf("%u.%u", v >> 8, v & 255) : NULL;
-}
-
-static struct json_object *json_key(const struct fl_catalog_key *k)
-{
-	struct json_object *o = json_object_new_object();
-	char *type = type_text(&k->type), *since = version_text(k->since);
-	char *until = version_text(k->until);
-	bool numeric = k->type.kind != FL_VALUE_PORTS && k->type.kind != FL_VALUE_STRING;
-
-	fl_json_str(o, "key", k->name);
-	fl_json_str(o, "does", k->does);
-	fl_json_str(o, "unit", *k->unit ? k->unit : NULL);
-	fl_json_str(o, "type", type);
-	if (numeric) {
-		json_num(o, "min", k->type.min);
-		json_num(o, "max", k->type.max);
-	} else {
-		fl_json_str(o, "min", NULL);
-		fl_json_str(o, "max", NULL);
-	}
-	fl_json_str(o, "scope", fl_scope_names[k->scope]);
-	fl_json_str(o, "reaches_pods", fl_catalog_reach(k));
-	fl_json_bool(o, "reversible", k->reversible);
-	fl_json_bool(o, "rounded", k->rounded);
-	json_num(o, "cost_bytes_per_unit", k->cost);
-	fl_json_str(o, "since", since);
-	fl_json_str(o, "until", until);
-	fl_json_str(o, "module", k->module);
-	json_object_object_add(o, "writers", json_writers(k));
-	json_object_object_add(o, "after", json_strings(k->after, k->n_after));
-	json_object_object_add(o, "resets", json_strings(k->resets, k->n_resets));
-	fl_json_str(o, "source", k->source);
-	free(type);
-	free(since);
-	free(until);
-	return o;
-}
 
 static void list_keys(const struct fl_catalog *c)
 {
@@ -367,7 +282,7 @@ static void list_keys(const struct fl_catalog *c)
 		doc = fl_json_new(JSON_SCHEMA);
 		keys = json_object_new_array();
 		for (int i = 0; i < c->n; i++)
-			json_object_array_add(keys, json_key(&c->keys[i]));
+			json_object_array_add(keys, fl_show_json_key(&c->keys[i]));
 		json_object_object_add(doc, "keys", keys);
 		fl_json_print(doc);
 		return;
@@ -379,7 +294,8 @@ static void list_keys(const struct fl_catalog *c)
 	fl_table_col(t, "SCOPE", FL_LEFT);
 	fl_table_col(t, "WHAT IT DOES", FL_LEFT);
 	for (int i = 0; i < c->n; i++) {
-		char *range = range_text(&c->keys[i].type), *type = type_text(&c->keys[i].type);
+		char *range = fl_show_range(&c->keys[i].type),
+		     *type = fl_show_type(&c->keys[i].type);
 
 		fl_table_cell(t, "%s", c->keys[i].name);
 		fl_table_cell(t, "%s", type);
@@ -502,7 +418,20 @@ static int compare(struct job *job, char *const *names, int n, const char *facts
 		return status;
 	if (fl_tune_compare(&job->plan))
 		return FL_FAILED;
+	look_at_invariants(job);
 	return job->plan.count[FL_TUNE_CHANGE] ? FL_DEGRADED : FL_OK;
+}
+
+/* Drift that is nobody's fault: what was not there to be set has come. */
+static void print_came(const struct job *job)
+{
+	for (int i = 0; i < job->plan.n; i++) {
+		const struct fl_tune_item *it = &job->plan.items[i];
+
+		if (it->state == FL_TUNE_CHANGE &&
+		    fl_journal_deferred(&job->journal, it->set->name))
+			printf("came since it was applied: %s; apply again\n", it->name);
+	}
 }
 
 static void print_plan(const struct job *job, char *const *names, int n, const char *change,
@@ -517,6 +446,8 @@ static void print_plan(const struct job *job, char *const *names, int n, const c
 	if (rows || job->plan.count[FL_TUNE_CHANGE])
 		print_items(&job->plan, done);
 	print_deferred(&job->plan);
+	print_came(job);
+	print_warnings(&job->warnings);
 	print_summary(&job->plan, change);
 }
 
@@ -593,8 +524,10 @@ static int run_apply(int argc, char **argv)
 	if (!status &&
 	    fl_tune_apply(&job.journal, &job.plan, argv, argc, opt_facts, opt_irrevocable))
 		status = FL_FAILED;
-	if (!status)
+	if (!status) {
+		look_at_invariants(&job);
 		print_plan(&job, argv, argc, "set", true);
+	}
 	unload(&job);
 	return status;
 }
@@ -610,8 +543,8 @@ static void print_revert(const struct fl_revert *r, int n)
 	fl_table_col(t, "", FL_LEFT);
 	for (int i = n - 1; i >= 0; i--) {
 		bool back = r[i].result == FL_REVERT_DONE || r[i].result == FL_REVERT_SAME;
-		char *was = cell(r[i].now ? r[i].now : "-");
-		char *is = cell(back ? r[i].entry->original : r[i].now ? r[i].now : "-");
+		char *was = fl_show_cell(r[i].now ? r[i].now : "-");
+		char *is = fl_show_cell(back ? r[i].entry->original : r[i].now ? r[i].now : "-");
 
 		count[r[i].result]++;
 		if (r[i].result == FL_REVERT_SAME) {
@@ -688,6 +621,34 @@ static int run_revert(int argc, char **argv)
 	return failed ? FL_FAILED : left ? FL_DEGRADED : FL_OK;
 }
 
+/* ---- explain, owners, diff ---------------------------------------------------------------------- */
+
+static int run_explain(int argc, char **argv)
+{
+	const struct fl_fact *facts = fl_facts(opt_facts);
+
+	if (!facts)
+		return opt_facts ? FL_USAGE : FL_FAILED;
+	return fl_tune_explain(argv, argc, facts);
+}
+
+static int run_owners(int argc, char **argv)
+{
+	return fl_tune_owners(argv, argc, opt_who);
+}
+
+static int run_diff(int argc, char **argv)
+{
+	const struct fl_fact *facts = fl_facts(opt_facts);
+
+	if (!facts)
+		return opt_facts ? FL_USAGE : FL_FAILED;
+	if (!opt_against)
+		return fl_usage(
+			"tune diff: say --against aks, eks, bottlerocket, openshift or talos");
+	return fl_tune_diff(opt_against, argv, argc, facts, opt_all);
+}
+
 /* ---- the table ---------------------------------------------------------------------------------- */
 
 #define OPT_FACT                                                                                   \
@@ -715,6 +676,19 @@ static const struct fl_opt apply_opts[] = {
 	{ 0 },
 };
 
+static const struct fl_opt explain_opts[] = { OPT_FACT, { 0 } };
+static const struct fl_opt owners_opts[] = {
+	{ 0, "who", FL_OPT_STR, &opt_who, "NAME", "only what this one writes; \"file\" for files" },
+	{ 0 },
+};
+static const struct fl_opt diff_opts[] = {
+	{ 0, "against", FL_OPT_STR, &opt_against, "NAME",
+	  "aks, eks, bottlerocket, openshift or talos" },
+	{ 'a', "all", FL_OPT_FLAG, &opt_all, NULL, "show keys that are the same, too" },
+	OPT_FACT,
+	{ 0 },
+};
+
 const struct fl_verb fl_tune_verbs[] = {
 	{ "list", "", "List the profiles, or the keys that are known", list_opts, 0, 0, run_list },
 	{ "facts", "", "Show what expressions know about this machine", facts_opts, 0, 0,
@@ -725,6 +699,12 @@ const struct fl_verb fl_tune_verbs[] = {
 	  run_apply },
 	{ "verify", "[PROFILE...]", "Compare with what was applied, or with these profiles",
 	  plan_opts, 0, -1, run_verify },
+	{ "explain", "KEY...", "Show all that is known about a key, and who sets it here",
+	  explain_opts, 1, -1, run_explain },
+	{ "owners", "[KEY...]", "Show who else writes keys, and where to set them there",
+	  owners_opts, 0, -1, run_owners },
+	{ "diff", "--against NAME [PROFILE...]", "Compare with what another platform sets",
+	  diff_opts, 0, -1, run_diff },
 	{ "revert", "", "Put back what was there before apply", NULL, 0, 0, run_revert },
 	{ "watch", "[PROFILE...]", "Catch who writes the profiles' keys, or refuse it",
 	  fl_tune_watch_opts, 0, -1, fl_tune_watch },

@@ -177,18 +177,56 @@ __attribute__((format(printf, 2, 3))) static char *refuse(struct fl_expr_error *
 	return NULL;
 }
 
+/* Replace each "{expression}" by its number. */
+static char *expand_ports(const char *text, const struct fl_fact *facts, struct fl_expr_error *err)
+{
+	char one[FL_NUM_TEXT], *out = fl_strdup(""), *more, *expr;
+	const char *at = text, *open, *close;
+	fl_num num;
+	int n;
+
+	while ((open = strchr(at, '{'))) {
+		close = strchr(open, '}');
+		if (!close) {
+			free(out);
+			return refuse(err, "'%.60s': { without }", text);
+		}
+		expr = fl_asprintf("%.*s", (int)(close - open) - 1, open + 1);
+		n = fl_expr_eval(expr, facts, &num, 1, err);
+		free(expr);
+		if (n < 0) {
+			err->column += (size_t)(open - text) + 1;
+			free(out);
+			return NULL;
+		}
+		more = fl_asprintf("%s%.*s%s", out, (int)(open - at), at, fl_num_text(num, one));
+		free(out);
+		out = more;
+		at = close + 1;
+	}
+	more = fl_asprintf("%s%s", out, at);
+	free(out);
+	return more;
+}
+
 char *fl_value_wanted(const struct fl_value_type *t, const char *text, const struct fl_fact *facts,
 		      struct fl_expr_error *err)
 {
 	char one[FL_NUM_TEXT], low[FL_NUM_TEXT], high[FL_NUM_TEXT];
 	fl_num num[FL_VALUE_MAX_INTS];
+	char *value, *ports;
 	const char *why;
-	char *value;
 	int n;
 
 	if (t->kind == FL_VALUE_STRING || t->kind == FL_VALUE_PORTS) {
-		value = fl_value_canonical(t, text, &why);
-		return value ? value : refuse(err, "'%.60s': %s", text, why);
+		ports = t->kind == FL_VALUE_PORTS ? expand_ports(text, facts, err) : NULL;
+		if (t->kind == FL_VALUE_PORTS && !ports)
+			return NULL;
+		value = fl_value_canonical(t, ports ? ports : text, &why);
+		if (!value)
+			refuse(err, "'%.60s': %s", ports ? ports : text, why);
+		free(ports);
+		return value;
 	}
 	n = fl_expr_eval(text, facts, num, FL_VALUE_MAX_INTS, err);
 	if (n < 0)
