@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 300
+# timeout: 600
 #
 # fairlead tune on this machine's own kernel, in a network namespace of its own: only keys of that
 # namespace are ever written. Keys of the whole machine are tested in vm/tune.sh.
