@@ -27,7 +27,7 @@ endif
 
 # ---- the tool ----------------------------------------------------------------------------------
 
-tool_src	:= $(wildcard tools/lib/*.c tools/mesh/*.c tools/tune/*.c tools/accel/*.c tools/metrics/*.c)
+tool_src	:= $(wildcard tools/lib/*.c tools/mesh/*.c tools/tune/*.c tools/accel/*.c tools/metrics/*.c tools/top/*.c)
 tool_obj	:= $(tool_src:%.c=$(BUILD)/%.o)
 bpf_src		:= $(wildcard bpf/*.bpf.c)
 bpf_obj		:= $(bpf_src:%.c=$(BUILD)/%.o)
