@@ -43,6 +43,11 @@ fairlead_peer_rtt_seconds_bucket{peer="w1",le="0.01"} 9
 fairlead_peer_rtt_seconds_bucket{peer="w1",le="+Inf"} 10
 fairlead_peer_rtt_seconds_sum{peer="w1"} 0.03
 fairlead_peer_rtt_seconds_count{peer="w1"} 10
+# TYPE fairlead_peer_path_rtt_seconds summary
+# UNIT fairlead_peer_path_rtt_seconds seconds
+fairlead_peer_path_rtt_seconds{peer="w1",quantile="0.5"} 0.1
+fairlead_peer_path_rtt_seconds_sum{peer="w1"} 0.5
+fairlead_peer_path_rtt_seconds_count{peer="w1"} 4
 # TYPE fairlead_drops_total counter
 fairlead_drops_total{lane="fl0",reason="no_key"} 3
 # TYPE fairlead_burst_datagrams histogram
@@ -88,8 +93,8 @@ check "families of other kinds" later
 check "with a column for each label of an info family, and - for an empty one" eval \
 	'grep -Eq "^w1 .* AQA= +192.0.2.1:51820$" "$lib_work/table" && grep -Eq " AgA= +-$" "$lib_work/table"'
 check "a name cannot end the line" grep -q '^w2?\\e\[31m' "$lib_work/table"
-check "a histogram is a count and two quantiles" grep -Eq '^w1 .* 10 +1 ms +10 ms ' "$lib_work/table"
-check "a peer without one has none" grep -Eq '^w2.* never +- +- +- ' "$lib_work/table"
+check "a histogram is a count and two quantiles, a summary a count and a mean" grep -Eq '^w1 .* 10 +1 ms +10 ms +4 +125 ms ' "$lib_work/table"
+check "a peer without one has none" grep -Eq '^w2.* never +- +- +- +- +- ' "$lib_work/table"
 check "another label makes another table" grep -Eq '^fl0 +no_key +3$' "$lib_work/table"
 check "a histogram of the node" eval \
 	'grep -Eq "^burst datagrams +15$" "$lib_work/table" && grep -Eq "^  p50 +16.8$" "$lib_work/table"'

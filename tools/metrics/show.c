@@ -81,8 +81,8 @@ struct json_object *fl_metrics_json(const struct fl_exposition *e)
 
 /* What one family says of one row. */
 struct cell {
-	const struct fl_sample *sample; /* NULL: nothing, or a histogram */
-	struct fl_histogram *histogram;
+	const struct fl_sample *sample; /* NULL: nothing, or observations */
+	struct fl_histogram *histogram; /* of a summary: no buckets */
 };
 
 struct row {
@@ -130,6 +130,12 @@ static bool is_info(const struct fl_family *f)
 static bool is_histogram(const struct fl_family *f)
 {
 	return !strcmp(f->type, "histogram");
+}
+
+/* Several samples make one cell. */
+static bool is_observed(const struct fl_family *f)
+{
+	return is_histogram(f) || !strcmp(f->type, "summary");
 }
 
 /* Names or values of the labels that make a row, or only the first `max` of them. */
@@ -218,7 +224,7 @@ static void add_sample(struct groups *gs, const struct fl_family *f, const struc
 		r->n_cells = g->n_cols;
 	}
 	c = &r->cells[g->n_cols - 1];
-	if (!is_histogram(f)) {
+	if (!is_observed(f)) {
 		c->sample = s;
 		return;
 	}
@@ -338,10 +344,8 @@ static char *sample_text(const struct fl_family *f, const struct fl_sample *s)
 }
 
 /* Three digits say it; seconds in the unit that reads best. */
-static char *quantile_text(const struct fl_family *f, const struct fl_histogram *h, double q)
+static char *observed_text(const struct fl_family *f, double val)
 {
-	double val = h ? fl_histogram_quantile(h, q) : NAN;
-
 	if (isnan(val))
 		return fl_strdup("-");
 	if (strcmp(f->unit, "seconds") != 0)
@@ -353,6 +357,16 @@ static char *quantile_text(const struct fl_family *f, const struct fl_histogram 
 	return val < 1 ? fl_asprintf("%.3g ms", val * 1e3) : fl_asprintf("%.3g s", val);
 }
 
+static char *quantile_text(const struct fl_family *f, const struct fl_histogram *h, double q)
+{
+	return observed_text(f, h ? fl_histogram_quantile(h, q) : NAN);
+}
+
+static char *mean_text(const struct fl_family *f, const struct fl_histogram *h)
+{
+	return observed_text(f, h && h->count > 0 ? h->sum / h->count : NAN);
+}
+
 /* Takes the text. */
 static void put(struct fl_table *t, char *text)
 {
@@ -362,11 +376,15 @@ static void put(struct fl_table *t, char *text)
 
 static void put_cell(struct fl_table *t, const struct fl_family *f, const struct cell *c)
 {
-	if (!is_histogram(f)) {
+	if (!is_observed(f)) {
 		put(t, c && c->sample ? sample_text(f, c->sample) : fl_strdup("-"));
 		return;
 	}
 	put(t, c && c->histogram ? fl_asprintf("%.0f", c->histogram->count) : fl_strdup("-"));
+	if (!is_histogram(f)) {
+		put(t, mean_text(f, c ? c->histogram : NULL));
+		return;
+	}
 	put(t, quantile_text(f, c ? c->histogram : NULL, 0.5));
 	put(t, quantile_text(f, c ? c->histogram : NULL, 0.99));
 }
@@ -399,10 +417,11 @@ static void family_cols(struct fl_table *t, struct titles *ts, const struct fl_f
 {
 	char *name = title(f, entity);
 
-	if (is_histogram(f)) {
+	if (is_observed(f)) {
 		col(t, ts, fl_asprintf("%s: count", name), FL_RIGHT);
-		col(t, ts, fl_strdup("p50"), FL_RIGHT);
-		col(t, ts, fl_strdup("p99"), FL_RIGHT);
+		col(t, ts, fl_strdup(is_histogram(f) ? "p50" : "mean"), FL_RIGHT);
+		if (is_histogram(f))
+			col(t, ts, fl_strdup("p99"), FL_RIGHT);
 		free(name);
 	} else {
 		col(t, ts, name, is_time(f) ? FL_LEFT : FL_RIGHT);
@@ -497,11 +516,16 @@ static void print_node(const struct fl_exposition *e, const struct groups *gs, F
 			const struct cell *c = &g->rows[0].cells[j];
 
 			put(t, title(g->cols[j], ""));
-			if (!is_histogram(g->cols[j])) {
+			if (!is_observed(g->cols[j])) {
 				put(t, sample_text(g->cols[j], c->sample));
 				continue;
 			}
 			put(t, fl_asprintf("%.0f", c->histogram->count));
+			if (!is_histogram(g->cols[j])) {
+				fl_table_cell(t, "  mean");
+				put(t, mean_text(g->cols[j], c->histogram));
+				continue;
+			}
 			for (int q = 50; q <= 99; q += 49) {
 				fl_table_cell(t, "  p%d", q);
 				put(t, quantile_text(g->cols[j], c->histogram, q / 100.0));
