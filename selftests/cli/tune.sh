@@ -40,7 +40,7 @@ set_key() { in_n sysctl -qw "$1=$2"; }
 is() { [[ $(get "$1") == "$2" ]] || { echo "$1 is '$(get "$1")', not '$2'"; return 1; }; }
 
 # All that a namespace has, but for what counts by itself.
-dump() { in_n sysctl -a 2>/dev/null | grep '^net\.' | grep -v -e conntrack_count -e 'nf_log'; }
+dump() { in_n grep -rs . /proc/sys/net | grep -v -e conntrack_count -e nf_log; }
 before=$lib_work/before
 as_before() { dump | diff "$before" - >&2; }
 no_journal() { in_n test ! -e "$journal"; }
@@ -65,13 +65,9 @@ reset_node()
 {
 	quiet tune revert
 	in_n rm -rf /var/lib/fairlead
-	set_key net.ipv4.ip_forward 0
-	set_key net.ipv4.conf.all.accept_redirects 1
-	set_key net.ipv4.conf.all.rp_filter 0
-	set_key net.ipv4.ip_local_port_range "32768 60999"
-	set_key net.ipv4.ip_local_reserved_ports ""
-	set_key net.ipv4.tcp_retries2 15
-	set_key net.ipv4.tcp_max_tw_buckets 65536
+	in_n sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.accept_redirects=1 \
+		net.ipv4.conf.all.rp_filter=0 net.ipv4.ip_local_port_range="32768 60999" \
+		net.ipv4.ip_local_reserved_ports= net.ipv4.tcp_retries2=15 net.ipv4.tcp_max_tw_buckets=65536
 }
 
 reset_node
@@ -703,14 +699,16 @@ cut_everywhere()
 {
 	in_n env "FAIRLEAD_DATADIR=$data" bash -c '
 		cd /var/lib/fairlead
+		whole=$(<whole)
 		for ((n = 0; n < $1 - 1; n++)); do
-			head -c $n whole >tune.json
+			printf %s "${whole:0:n}" >tune.json
 			verb=revert
 			((n % 3)) || verb="apply q"
 			said=$("$2" tune $verb 2>&1)
 			[[ $? -eq 1 && $said == *tune.json:*"nothing was changed"* ]] ||
 				{ echo "cut after $n bytes: $said"; exit 1; }
-			[[ $(stat -c %s tune.json) -eq $n ]] || { echo "cut after $n bytes: written to"; exit 1; }
+			IFS= read -r -d "" now <tune.json
+			[[ $now == "${whole:0:n}" ]] || { echo "cut after $n bytes: written to"; exit 1; }
 		done' bash "$size" "$FAIRLEAD"
 }
 check "a journal cut after each of its $size bytes is an error" cut_everywhere

@@ -218,41 +218,43 @@ fi
 tune list --keys --json >"$lib_work/keys"
 
 # Each key that this kernel can have: it is there, unless it may be built without; it can be set to
-# another value and back; a new network or IPC namespace has the value that its scope promises. One
-# shell for each namespace: starting programs is what takes the time here.
+# another value and back; a new network or IPC namespace has the value that its scope promises. All keys
+# are set at once and read in one new namespace before and one after: starting programs is what takes
+# the time here.
 cat >"$lib_work/reach" <<-'END'
-	# another TYPE MIN MAX NOW KEY: a value that differs, within the range.
+	# another TYPE MIN MAX NOW KEY: into $other, a value that differs, within the range.
 	another()
 	{
-		local step=1 list
+		local step=1 list=
 
-		[[ $5 != *buckets ]] || step=1024
-		[[ $5 != *_flow_entries && $5 != *pipe-max-size && $5 != *_usecs && $5 != *ratelimit ]] || { echo $(($4 ? $4 * 2 : 1024)); return; }
 		case $5 in
 		*.default_qdisc)		list="pfifo_fast fq_codel" ;;
 		*.tcp_congestion_control)	list="reno cubic" ;;
 		*.core_pattern)			list="core core.%p" ;;
-		# The kernel wants a range, and a minimum below its default.
 		*.ping_group_range)		list="0 1|1 0" ;;
-		*.min_free_kbytes)		echo $(($4 + 1)); return ;;
+		*_buckets)			step=1024 ;;
+		*.min_free_kbytes)		other=$(($4 + 1)); return ;;
+		*_flow_entries|*pipe-max-size|*_usecs|*ratelimit)
+			other=$(($4 ? $4 * 2 : 1024)); return ;;
 		esac
-		if [[ ${list:-} == *'|'* ]]; then
-			[[ $4 == "${list%|*}" ]] && echo "${list#*|}" || echo "${list%|*}"
-		elif [[ ${list:-} ]]; then
-			[[ $4 == "${list% *}" ]] && echo "${list#* }" || echo "${list% *}"
+		if [[ $list == *'|'* ]]; then
+			[[ $4 == "${list%|*}" ]] && other=${list#*|} || other=${list%|*}
+		elif [[ $list ]]; then
+			[[ $4 == "${list% *}" ]] && other=${list#* } || other=${list% *}
 		else
 			case $1 in
-			ports)	echo "12345" ;;
-			ints*)	echo "$((${4%% *} + 1)) ${4#* }" ;;
+			ports)	other=12345 ;;
+			ints*)	other="$((${4%% *} + 1)) ${4#* }" ;;
 			# The shell's numbers end at 2^63.
-			uint64)	[[ ${#4} -ge 19 ]] && echo 4194304 || echo $(($4 - step)) ;;
-			*)	if (($4 - step >= $2)); then echo "$(($4 - step))"; else echo "$(($4 + step))"; fi ;;
+			uint64)	[[ ${#4} -ge 19 ]] && other=4194304 || other=$(($4 - step)) ;;
+			*)	(($4 - step >= $2)) && other=$(($4 - step)) || other=$(($4 + step)) ;;
 			esac
 		fi
 	}
-	get() { local v; read -r -d '' v 2>/dev/null <"$1"; v=${v//$'\t'/ }; printf '%s' "$v"; }
-
-	while IFS=$'\t' read -r key scope type min max optional module irrevocable; do
+	get() { local v; v=; read -r -d '' v 2>/dev/null <"$1"; value=${v//$'\t'/ }; }
+	declare -A now set fresh writable default
+	keys=()
+	while IFS=$'\t' read -r key scope type min max optional irrevocable; do
 		path=/proc/sys/${key//.//}
 		if [[ ! -e $path ]]; then
 			[[ $optional == true ]] || echo "$key: not there"
@@ -260,44 +262,63 @@ cat >"$lib_work/reach" <<-'END'
 		fi
 		# What cannot be set back is tried at the end; there is one such value a key.
 		[[ $irrevocable != [0-9]* ]] || continue
-		now=$(get "$path")
-		[[ $scope == node* ]] || default=$(unshare $([[ $scope == ipc* ]] && echo -i || echo -n) cat "$path" 2>/dev/null | tr '\t' ' ')
-		other=$(another "$type" "$min" "$max" "$now" "$key")
+		keys+=("$key") scopes+=("$scope") types+=("$type") optionals+=("$optional") mins+=("$min")
+		get "$path"
+		now[$key]=$value
+	done
+	printf '%s\n' "${keys[@]}" >"$1/names"
+	in_new()
+	{
+		unshare -n -i bash -c 'while read -r key; do
+			path=/proc/sys/${key//.//} v=- w=0
+			[[ ! -e $path ]] || { v=; read -r -d "" v 2>/dev/null <$path; v=${v//$'\''\t'\''/ }; }
+			# The write of nothing: does the kernel let us?
+			[[ ! -e $path ]] || ! : 2>/dev/null >>$path || w=1
+			printf "%s\t%s\t%s\n" "$key" "$w" "$v"
+		done' <"$1/names"
+	}
+	while IFS=$'\t' read -r key w v; do default[$key]=$v; done < <(in_new "$1")
+	for i in "${!keys[@]}"; do
+		key=${keys[i]} path=/proc/sys/${key//.//}
+		another "${types[i]}" "${mins[i]}" 0 "${now[$key]}" "$key"
 		if ! echo "$other" 2>/dev/null >"$path"; then
-			# No NUMA nodes, no performance counters: then nothing else can be set.
-			if [[ $optional == true ]]; then
+			# Without NUMA nodes or performance counters nothing else can be set.
+			if [[ ${optionals[i]} == true ]]; then
 				echo "# not to be set here: $key" >&2
 			else
-				echo "$key: cannot set it from '$now' to '$other'"
+				echo "$key: cannot set it from '${now[$key]}' to '$other'"
 			fi
-			continue
+			unset "keys[i]"
 		fi
-		was=$other other=$(get "$path")
-		case $scope in
-		node)
-			fresh=$(unshare -n -i cat "$path" | tr '\t' ' ')
-			[[ $fresh == "$other" ]] ;;
-		netns-init-only)
-			fresh=
-			unshare -n bash -c '[[ ! -e $0 ]] || ! : 2>/dev/null >>"$0"' "$path" ;;
-		netns-inherited)
-			fresh=$(unshare -n cat "$path" | tr '\t' ' ')
-			[[ $fresh == "$other" ]] && unshare -n test -w "$path" ;;
-		netns-reset)
-			fresh=$(unshare -n cat "$path" | tr '\t' ' ')
-			[[ $fresh == "$default" && $fresh != "$other" ]] && unshare -n test -w "$path" ;;
-		ipcns-reset)
-			fresh=$(unshare -i cat "$path" | tr '\t' ' ')
-			[[ $fresh == "$default" && $fresh != "$other" ]] && unshare -i test -w "$path" ;;
-		esac || echo "$key: not $scope: set to '$other', a new namespace has '$fresh'"
-		[[ $other != "$now" ]] || echo "$key: setting it from '$now' to '$was' had no effect"
-		echo "$now" >"$path" || echo "$key: cannot set it back to '$now'"
+	done
+	for i in "${!keys[@]}"; do
+		get "/proc/sys/${keys[i]//.//}"
+		set[${keys[i]}]=$value
+	done
+	while IFS=$'\t' read -r key w v; do fresh[$key]=$v writable[$key]=$w; done < <(in_new "$1")
+	for ((i = ${#scopes[@]} - 1; i >= 0; i--)); do
+		[[ ! ${keys[i]:-} ]] || echo "${now[${keys[i]}]}" >"/proc/sys/${keys[i]//.//}" ||
+			echo "${keys[i]}: cannot set it back"
+	done
+	for i in "${!keys[@]}"; do
+		key=${keys[i]}
+		[[ ${set[$key]} != "${now[$key]}" ]] || { echo "$key: setting it had no effect"; continue; }
+		case ${scopes[i]} in
+		node)		[[ ${fresh[$key]} == "${set[$key]}" ]] ;;
+		netns-init-only) [[ ${writable[$key]} -eq 0 ]] ;;
+		netns-inherited) [[ ${fresh[$key]} == "${set[$key]}" && ${writable[$key]} -eq 1 ]] ;;
+		netns-reset|ipcns-reset)
+			[[ ${fresh[$key]} == "${default[$key]}" && ${fresh[$key]} != "${set[$key]}" &&
+				${writable[$key]} -eq 1 ]] ;;
+		esac || echo "$key: not ${scopes[i]}: set to '${set[$key]}', a new namespace has '${fresh[$key]}', $(
+			[[ ${writable[$key]} -eq 1 ]] || echo not) writable"
 		echo "$key" >&2
 	done
 END
 jq -r '.keys[] | . as $k | (if .key | contains("*") then (.key | sub("\\*"; "all")), (.key | sub("\\*"; "default")) else .key end)
-	| [., $k.scope, $k.type, $k.min, $k.max, $k.optional, $k.module // "-", $k.irrevocable // "-"] | @tsv' "$lib_work/keys" >"$lib_work/list"
-bash "$lib_work/reach" <"$lib_work/list" >"$lib_work/wrong" 2>"$lib_work/tried"
+	| [., $k.scope, $k.type, $k.min // "-", $k.max // "-", $k.optional, $k.irrevocable // "-"] | @tsv' "$lib_work/keys" >"$lib_work/list"
+mkdir "$lib_work/reach.d"
+bash "$lib_work/reach" "$lib_work/reach.d" <"$lib_work/list" >"$lib_work/wrong" 2>"$lib_work/tried"
 mapfile -t wrong <"$lib_work/wrong"
 keys=$(grep -c '^[a-z]*\.' "$lib_work/tried")
 grep '^#' "$lib_work/tried"
