@@ -45,7 +45,7 @@ tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -W
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-tools bench-report run-tests unit-tests bpf-tests vm-tests \
+.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-tools bench-compare bench-report run-tests unit-tests bpf-tests vm-tests \
 	fuzzers check-format check-sparse check-tidy check-shell check-man
 
 all: tools bpf module
@@ -136,7 +136,7 @@ $(BUILD)/selftests/fuzz/%: selftests/fuzz/%.c $(tool_src) Makefile | $(skel)
 -include $(addsuffix .d,$(unit_bin) $(bpft_bin) $(vm_bin) $(fuzz_bin))
 
 unit-tests: $(unit_bin)
-vm-tests: $(vm_bin)
+vm-tests: $(vm_bin) $(BUILD)/bench/load
 bpf-tests: $(bpft_bin)
 fuzzers: $(fuzz_bin)
 
@@ -201,6 +201,23 @@ bench: setup
 	@scripts/bench run --kernel $(KERNEL) $(if $(filter quick,$(BENCH)),--quick,--profile --suites 'main flows setup')
 	@for f in $(BUILD)/bench/*.json; do scripts/bench plot $$f $(BUILD)/bench || exit 1; done
 
+# Two versions of Fairlead under the same bench: BASE, and what is here. stock is measured with both and
+# must not differ.
+compare_with := --rows 'stock module metrics both' --columns 'tcp udp1400 rr1 jumbo-tcp pod-tcp'
+
+bench-compare: setup
+	$(if $(BASE),,$(error say with which version: make bench-compare BASE=<git ref>))
+	@$(MAKE) bench-tools KERNELS=$(KERNEL)
+	$(Q)set -e; base=$(BUILD)/bench/base; git rev-parse -q --verify '$(BASE)^{commit}' >/dev/null || \
+		{ echo "fairlead: there is no commit '$(BASE)'" >&2; exit 1; }; \
+	rm -rf $$base; mkdir -p $$base; git archive --prefix=tree/ '$(BASE)' | tar -x -C $$base; \
+	$(MAKE) -C $$base/tree BUILD=$$base tools; \
+	$(MAKE) -C $$base/tree BUILD=$$base module KDIR=$$(scripts/kernel kdir $(KERNEL)); \
+	git describe --always '$(BASE)' >$$base/version; \
+	scripts/bench run --kernel $(KERNEL) --build $$base --out $(BUILD)/bench/old $(compare_with) >/dev/null; \
+	scripts/bench run --kernel $(KERNEL) --out $(BUILD)/bench/new $(compare_with) >/dev/null; \
+	scripts/bench compare $(BUILD)/bench/old/main.json $(BUILD)/bench/new/main.json
+
 # The report out of the results that are kept: to replace them, copy build/bench/*.json there.
 bench-report:
 	$(Q)for f in docs/bench/*.json; do scripts/bench plot $$f docs/bench || exit 1; done
@@ -254,6 +271,7 @@ help:
 	'make test                all tests, on this kernel and in VMs with $(strip $(KERNELS)); TESTS="FILE..." runs some' \
 	'make check               formatting, sparse, clang-tidy, shellcheck, man pages' \
 	'make bench               what encryption costs, in a VM that counts instructions; BENCH=quick, KERNEL=6.1' \
+	'make bench-compare BASE=<git ref>   what moved since then, beyond the noise' \
 	'make bench-report        docs/benchmarks.md out of docs/bench/*.json' \
 	'make tools|bpf           one part' \
 	'make module KDIR=...     the module for one kernel, into $(notdir $(BUILD))/module/<release>/' \

@@ -3,7 +3,7 @@
 # jq -n -L DIR --argjson made {...} -f collect.jq LINES
 #
 # A line is an object with a type:
-#   suite   suite (a name), baseline (a row, or null), better (lower or higher): first of all
+#   suite   suite (a name), title, baseline (a row, or null), better (lower or higher), guest_kernel
 #   row     id, title
 #   column  id, title, unit; a curve's columns also have x (a number) and axis (its title)
 #   sample  row, column, round, value; or, from `load`, what the value is computed from
@@ -49,7 +49,7 @@ of("aead") as $aead | of("column") as $columns | of("row") as $rows | of("absent
 ($measured + $ceiling) as $samples |
 [$rows[] | .id] as $order |
 {
-	schema: 1, suite: $suite.suite, baseline: $suite.baseline, better: $suite.better,
+	schema: 1, suite: $suite.suite, title: $suite.title, baseline: $suite.baseline, better: $suite.better,
 	made: $made, kernel: $suite.guest_kernel,
 	rows: ($rows + if $ceiling == [] then [] else
 		[{id: "ceiling", title: "ceiling: no encryption, plus the AEAD alone"}] end),

@@ -19,11 +19,13 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -656,8 +658,18 @@ static void usage(FILE *f)
 	      "  --size BYTES      of a datagram, a request, a response (default 1)\n"
 	      "  --warm MS         before measuring; for udp: how long each rate is tried (default 50)\n"
 	      "  --time MS         to measure (default 200)\n"
+	      "  --netns FILE      in this network namespace\n"
 	      "  --rate PPS        for udp: the rate to try first (default 50000)\n",
 	      f);
+}
+
+static void enter(const char *netns)
+{
+	int fd = open(netns, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		die(netns);
+	close(fd);
 }
 
 static void wrong(const char *what, const char *value)
@@ -690,6 +702,7 @@ int main(int argc, char **argv)
 						      { "warm", required_argument, NULL, 'w' },
 						      { "time", required_argument, NULL, 't' },
 						      { "rate", required_argument, NULL, 'r' },
+						      { "netns", required_argument, NULL, 'n' },
 						      { "help", no_argument, NULL, 'h' },
 						      { 0 } };
 	struct request q = { .magic = MAGIC,
@@ -730,6 +743,9 @@ int main(int argc, char **argv)
 		case 'r':
 			rate = number("--rate", optarg, 1000000000);
 			break;
+		case 'n':
+			enter(optarg);
+			break;
 		case 'h':
 			usage(stdout);
 			return 0;
@@ -756,6 +772,8 @@ int main(int argc, char **argv)
 	number("PORT", argv[2], 65535);
 	stream_to = resolve(argv[1], argv[2], SOCK_STREAM);
 	datagram_to = resolve(argv[1], argv[2], SOCK_DGRAM);
+	/* Whatever goes wrong, the next measurement must not wait for this one. */
+	alarm(120);
 	control = connect_to(stream_to);
 	write_all(control, &q, sizeof(q));
 	switch (q.mode) {

@@ -26,6 +26,16 @@ elif $part == "summary" then
 	($ARGS.named.columns | split(" ") | map(. as $id | $d.columns[] | select(.id == $id))) as $columns |
 	(["times stock"] + [$columns[] | .title] | head),
 	($d.rows[] | . as $r | [$r.title] + [$columns[] | $cells["\($r.id) \(.id)"].ratio | times] | line)
+elif $part == "readme" then
+	# What fits in the README: a traffic a line, and the rows that a reader compares first.
+	["plain", "stock", "tuned", "module", "both", "ceiling"] as $shown |
+	["tcp", "tcp8", "jumbo-tcp", "pod-tcp", "udp1400", "rr1"] as $columns |
+	(["Linux \($d.kernel | capture("^(?<v>\\d+\\.\\d+)").v)"] + [$shown[] | . as $id | $d.rows[] | select(.id == $id) | .title | sub("ceiling: .*"; "ceiling")] | head),
+	($columns[] | . as $id | $d.columns[] | select(.id == $id) | . as $c |
+		[.title + (if .unit == "byte" then ", Mbit/s" else ", instructions" end)] +
+		[$shown[] | . as $r | select(any($d.rows[]; .id == $r)) | $cells["\($r) \($id)"] |
+			if . == null then "" else (if $c.unit == "byte" then 8000 / .median else .median end | sig3) +
+				(if $r == "stock" or .ratio == null then "" else " (\(.ratio | times) ×)" end) end] | line)
 elif $part == "suite" then
 	if any($d.columns[]; .axis) then
 		([$d.columns[] | select(.axis)] | group_by([.axis, .unit])[] | sort_by(.x) as $columns |
@@ -46,7 +56,7 @@ elif $part == "profile" then
 	(["share of the instructions"] + $categories | head),
 	($d.profiles[] | . as $p | [$p.row] + [$categories[] | ($p.shares[.] // 0) * 100 | round | "\(.) %"] | line)
 elif $part == "made" then
-	"- \($d.made.command), on \($d.made.date), Fairlead \($d.made.fairlead), Linux \($d.kernel) in the guest; it took \($d.made.seconds) s",
+	"- \($d.made.command), on \($d.made.date), Fairlead \($d.made.fairlead), Linux \($d.kernel) \(if $d.made.seconds then "; it took \($d.made.seconds) s" else "" end)",
 	"- \($d.made.mode)",
 	"- on \($d.made.machine.cpus) CPUs of \($d.made.machine.cpu), \($d.made.machine.os), Linux \($d.made.machine.kernel)",
 	"- " + ([$d.made.versions | to_entries[] | "\(.key): \(.value)"] | join("; "))

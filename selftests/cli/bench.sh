@@ -144,12 +144,34 @@ check_fails 1 "not of the main suite" "a report begins with the main suite" "$be
 	echo '{"type":"fact","name":"m","title":"memory of a peer","value":4096,"unit":"bytes"}'
 	echo '{"type":"end"}'
 } | collect >"$W/curve.json"
+{ sed -n 1,3p <(lines 40000); echo '{"type":"end"}'; } >"$W/other"
+check "another program's lines become a results file" bash -c "'$bench' collect '$W/other' 'make bench-x' 'a VM' | jq -e '.made.command == \"make bench-x\" and .made.mode == \"a VM\"'"
+check_fails 1 "cannot make sense of $W/cut" "unless they were cut off" "$bench" collect "$W/cut" x y
 check "another suite joins the report" bash -c "'$bench' report '$W/old.json' '$W/curve.json' >'$W/report.md'"
 check "with its curve as a table" grep -Fq '| mesh up | 20 | 2,000 | 20,000 |' "$W/report.md"
 check "and its facts" grep -Fq '| memory of a peer | 4,096 | bytes |' "$W/report.md"
 if command -v gnuplot >/dev/null; then
 	check "a curve is plotted over its axis" bash -c "'$bench' plot '$W/curve.json' '$W/plots' && grep -q '10,000' '$W/plots/mesh-peers-ms.svg'"
 fi
+
+# --- what is kept: the README and the report show the numbers of the results files, no others
+
+kept=("$TOP/docs/bench/main.json")
+for file in "$TOP"/docs/bench/*.json; do
+	[[ $file == "${kept[0]}" ]] || kept+=("$file")
+done
+for file in "${kept[@]}"; do
+	check "${file##*/} says how it was made" jq -e '.schema == 1 and (.made | .command and .date and .fairlead and .machine.cpu) and (.samples | length > 0)' "$file"
+done
+"$bench" readme "${kept[0]}" >"$W/readme"
+readme_has_all() { [[ -s $W/readme ]] && ! grep -vFxf "$TOP/README.md" "$W/readme"; }
+check "every figure of the README is that of the results" readme_has_all
+readme_has_no_more() { ! grep '^| .*(.* ×)' "$TOP/README.md" | grep -vFxf "$W/readme"; }
+check "the README has no other" readme_has_no_more
+"$bench" report "${kept[@]}" >"$W/report.md"
+check "docs/benchmarks.md is what 'make bench-report' makes of them" diff "$W/report.md" "$TOP/docs/benchmarks.md"
+plots_there() { grep -o '(bench/[^)]*\.svg)' "$TOP/docs/benchmarks.md" | tr -d '()' | while read -r f; do [[ -s $TOP/docs/$f ]] || { echo "no $f"; exit 1; }; done; }
+check "each plot of it is there" plots_there
 
 # --- profiles: real samples of this machine
 
