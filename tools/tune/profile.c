@@ -60,6 +60,7 @@ static void free_setting(struct fl_setting *s)
 	free(s->why);
 	free(s->profile);
 	free(s->file);
+	memset(s, 0, sizeof(*s));
 }
 
 static int on_profile(struct parse *p, const struct fl_ini_entry *e)

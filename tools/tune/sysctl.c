@@ -94,7 +94,7 @@ int fl_sysctl_read(const char *name, char **text)
 		size *= 16;
 	}
 	free(path);
-	if (err) {
+	if (err || !buf) {
 		free(buf);
 		return err;
 	}
