@@ -176,4 +176,22 @@ check "and tells the test at hand from those that did not run" output_has \
 	'^FAIL 6.1 tests/z-never +not run$' '^1 passed, 3 failed$'
 check "nothing is left of them" leaves_nothing
 
+# What differs by kernel: a failure in the second guest, a skip in the first.
+cat >"$lib_work/tests/both.sh" <<'END'
+echo 1..2; echo ok 1 - fine
+if [[ $(uname -r) == 6.12* ]]; then echo not ok 2 - bad; else echo "ok 2 - good # SKIP no moon"; fi
+END
+"$TOP/selftests/run" --no-module --vm 6.1 --vm 6.12 "$lib_work/tests/both.sh" >"$lib_work/stdout" 2>&1
+check "two kernels: it fails when one of them does" test $? -eq 1
+check "and counts both" output_has '^ok   6.1 tests/both +1 passed, 1 skipped ' \
+	'^FAIL 6.12 tests/both +1 passed, 1 failed ' '^ +not ok 2 - bad' '^skip 6.1 tests/both: good: no moon$' \
+	'^2 passed, 1 failed, 1 skipped$'
+"$TOP/selftests/run" --no-module --vm 6.1 --vm 6.12 "$lib_work/tests/fine.sh" >"$lib_work/stdout" 2>&1 &
+pid=$!
+two_guests() { [[ $(pgrep -fc -- "^qemu-system.*$TMPDIR") -eq 2 ]]; }
+check "two guests are started" poll 60 two_guests
+kill "$pid"
+wait "$pid" 2>/dev/null
+check "both end when the runner is ended" poll 10 leaves_nothing
+
 done_testing
