@@ -114,6 +114,13 @@ modules:
 	$(Q)for k in $(KERNELS); do scripts/kernel fetch $$k && \
 		$(MAKE) module KDIR=$$(scripts/kernel kdir $$k) || exit 1; done
 
+.PHONY: module-sign install-dkms
+# KEY is a private key, CERT its certificate: see scripts/module-sign --help.
+module-sign:
+	$(if $(and $(KEY),$(CERT)),,$(error say make module-sign KEY=key.pem CERT=cert.pem; scripts/module-sign --help tells how to make them))
+	$(if $(wildcard $(BUILD)/module/*/fairlead.ko),,$(error there is no module to sign: run make module first))
+	$(Q)scripts/module-sign $(KEY) $(CERT) $(wildcard $(BUILD)/module/*/fairlead.ko)
+
 # ---- tests -------------------------------------------------------------------------------------
 
 unit_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard selftests/unit/test_*.c))
@@ -261,6 +268,14 @@ install: tools
 		install -Dm644 $$ko $(DESTDIR)/lib/modules/$$r/updates/fairlead.ko || exit 1; \
 		[ -n "$(DESTDIR)" ] || [ ! -e /lib/modules/$$r/modules.order ] || depmod $$r; done
 
+# The module's source for dkms(8), which builds it again for each kernel that comes.
+dkms_dir = $(DESTDIR)/usr/src/fairlead-$(VERSION)
+install-dkms:
+	install -dm755 $(dkms_dir)/uapi
+	install -m644 module/*.[ch] module/Kbuild $(dkms_dir)/
+	install -m644 module/uapi/* $(dkms_dir)/uapi/
+	sed 's/@VERSION@/$(VERSION)/' module/dkms.conf >$(dkms_dir)/dkms.conf
+
 clean:
 	$(Q)rm -rf $(BUILD)
 
@@ -276,6 +291,8 @@ help:
 	'make tools|bpf           one part' \
 	'make module KDIR=...     the module for one kernel, into $(notdir $(BUILD))/module/<release>/' \
 	'make modules             the module for every kernel of the lab ($(strip $(KERNELS)))' \
+	'make module-sign KEY=... CERT=...   sign the modules that were built' \
+	'make install-dkms DESTDIR=...       the module as a package for dkms' \
 	'make install DESTDIR=... PREFIX=...' \
 	'make setup               install the packages that all of this needs' \
 	'make format | clean | help' \

@@ -114,6 +114,7 @@ module_init(fairlead_init);
 module_exit(fairlead_exit);
 
 MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The Fairlead authors");
 MODULE_DESCRIPTION("Makes WireGuard's datagrams cross the stack in bursts");
 MODULE_VERSION(FAIRLEAD_VERSION);
 /* No MODULE_ALIAS_GENL_FAMILY: anyone who asks for the family would load the module. */
