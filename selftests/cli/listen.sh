@@ -7,7 +7,7 @@
 . "$TOP/selftests/lib.sh"
 
 ADDR=127.0.0.1:9820 URL=http://127.0.0.1:9820
-SERVER=
+SERVER='' FIRST=''
 PATH=$PATH:${FAIRLEAD_CACHE:-/var/cache/fairlead}/bin
 
 start()
@@ -20,7 +20,7 @@ start()
 server_pid() { pgrep -P "$SERVER" -f 'metrics --listen' || echo "$SERVER"; }
 # stop SIGNAL: its exit status.
 stop() { kill -"$1" "$(server_pid)" && wait "$SERVER"; }
-at_exit eval '[[ ! $SERVER ]] || kill -9 $SERVER'
+at_exit eval '[[ ! $SERVER ]] || kill -9 "$(server_pid)"; [[ ! $FIRST ]] || { SERVER=$FIRST; kill -9 "$(server_pid)"; }'
 get() { node_exec m curl -sS --max-time 10 "$@"; }
 # status ARG...: of an HTTP answer.
 status() { get -o /dev/null -w '%{http_code}\n' "$@"; }
@@ -189,7 +189,7 @@ check "a file of 38 MB" start --listen 127.0.0.1:9821 --file "$lib_work/large"
 # Each begins to read in another second, and then stops.
 for i in {1..7}; do
 	node_exec m bash -c 'exec 3<>/dev/tcp/127.0.0.1/9821; printf "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" >&3
-		read -r -u 3; sleep 30' &
+		read -r -u 3; exec sleep 30' &
 	SLOW[i]=$!
 	sleep 1.05
 done
@@ -215,7 +215,7 @@ wait $SILENT $TRICKLE
 check "who says nothing is cut off after 5 s: $(<"$lib_work/silent")" eval '[[ $(<"$lib_work/silent") -ge 4 && $(<"$lib_work/silent") -le 8 ]]'
 check "who never ends after 15 s: $(<"$lib_work/trickle")" eval '[[ $(<"$lib_work/trickle") -ge 14 && $(<"$lib_work/trickle") -le 18 ]]'
 # More of them than there is room for, all silent: who comes with a request is served nevertheless.
-node_exec m bash -c 'for i in {1..200}; do exec {fd}<>/dev/tcp/127.0.0.1/9820 || exit; done; : >'"$lib_work"'/crowd; sleep 30' &
+node_exec m bash -c 'for i in {1..200}; do exec {fd}<>/dev/tcp/127.0.0.1/9820 || exit; done; : >'"$lib_work"'/crowd; exec sleep 30' &
 CROWD=$!
 check "200 silent connections" poll 5 test -e "$lib_work/crowd"
 check "keep nobody out" eval '[[ $(status $URL/metrics) == 200 && $(status $URL/metrics) == 200 ]]'
