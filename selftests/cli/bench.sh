@@ -154,25 +154,6 @@ if command -v gnuplot >/dev/null; then
 	check "a curve is plotted over its axis" bash -c "'$bench' plot '$W/curve.json' '$W/plots' && grep -q '10,000' '$W/plots/mesh-peers-ms.svg'"
 fi
 
-# --- what is kept: the README and the report show the numbers of the results files, no others
-
-kept=("$TOP/docs/bench/main.json")
-for file in "$TOP"/docs/bench/*.json; do
-	[[ $file == "${kept[0]}" ]] || kept+=("$file")
-done
-for file in "${kept[@]}"; do
-	check "${file##*/} says how it was made" jq -e '.schema == 1 and (.made | .command and .date and .fairlead and .machine.cpu) and (.samples | length > 0)' "$file"
-done
-"$bench" readme "${kept[0]}" >"$W/readme"
-readme_has_all() { [[ -s $W/readme ]] && ! grep -vFxf "$TOP/README.md" "$W/readme"; }
-check "every figure of the README is that of the results" readme_has_all
-readme_has_no_more() { ! grep '^| .*(.* ×)' "$TOP/README.md" | grep -vFxf "$W/readme"; }
-check "the README has no other" readme_has_no_more
-"$bench" report "${kept[@]}" >"$W/report.md"
-check "docs/benchmarks.md is what 'make bench-report' makes of them" diff "$W/report.md" "$TOP/docs/benchmarks.md"
-plots_there() { grep -o '(bench/[^)]*\.svg)' "$TOP/docs/benchmarks.md" | tr -d '()' | while read -r f; do [[ -s $TOP/docs/$f ]] || { echo "no $f"; exit 1; }; done; }
-check "each plot of it is there" plots_there
-
 # --- profiles: real samples of this machine
 
 if command -v perf >/dev/null && perf record -q -a -B -N -F 500 -e cpu-clock -o "$W/perf.data" -- \
