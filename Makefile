@@ -264,6 +264,8 @@ install: tools
 	for m in $(man_src); do install -Dm644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 	for u in $(wildcard tools/systemd/*); do install -dm755 $(DESTDIR)$(PREFIX)/lib/systemd/system && \
 		sed 's|/usr/sbin/|$(PREFIX)/sbin/|' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/} || exit 1; done
+	install -dm755 $(DESTDIR)$(PREFIX)/lib/udev/rules.d
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|' tools/udev/60-fairlead.rules >$(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-fairlead.rules
 	for ko in $(wildcard $(BUILD)/module/*/fairlead.ko); do r=$$(basename $$(dirname $$ko)); \
 		install -Dm644 $$ko $(DESTDIR)/lib/modules/$$r/updates/fairlead.ko || exit 1; \
 		[ -n "$(DESTDIR)" ] || [ ! -e /lib/modules/$$r/modules.order ] || depmod $$r; done

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "apply.h"
+#include "deferred.h"
 #include "explain.h"
 #include "fact.h"
 #include "guard.h"
 #include "invariant.h"
+#include "pressure.h"
+#include "render.h"
 #include "show.h"
 #include "watch.h"
 #include "../lib/cli.h"
@@ -706,8 +709,14 @@ const struct fl_verb fl_tune_verbs[] = {
 	{ "diff", "--against NAME [PROFILE...]", "Compare with what another platform sets",
 	  diff_opts, 0, -1, run_diff },
 	{ "revert", "", "Put back what was there before apply", NULL, 0, 0, run_revert },
+	{ "deferred", "[MODULE]", "Set what apply had to defer, now that the module is there", NULL,
+	  0, 1, fl_tune_deferred },
 	{ "watch", "[PROFILE...]", "Catch who writes the profiles' keys, or refuse it",
 	  fl_tune_watch_opts, 0, -1, fl_tune_watch },
 	{ "unwatch", "", "Stop watching and refusing", NULL, 0, 0, fl_tune_unwatch },
+	{ "pressure", "", "Show how much is left of what can run out", fl_tune_pressure_opts, 0, 0,
+	  fl_tune_pressure },
+	{ "render", "PROFILE...", "Write the profiles as files for the root of an image",
+	  fl_tune_render_opts, 0, -1, fl_tune_render },
 	{ 0 },
 };
