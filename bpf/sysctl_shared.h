@@ -78,8 +78,10 @@ struct fl_sysctl_conf {
 	__u32 enforce; /* refuse what comes from FL_SYSCTL_BY_OTHER */
 	/* Inodes of the node's namespaces: a pod that sets its own value changes nothing here. */
 	__u32 net_ns, ipc_ns, user_ns;
-	__u32 slots;		       /* one more than the highest in use */
-	__u64 since_ns;		       /* CLOCK_BOOTTIME of the first attach */
+	__u32 slots; /* one more than the highest in use */
+	__u32 keys;
+	__u32 unused;
+	__u64 since_ms;		       /* Unix time from which is counted */
 	char owners[FL_SYSCTL_OWNERS]; /* as they were given, for people */
 };
 

@@ -3,8 +3,8 @@
 # timeout: 120
 #
 # fairlead tune watch on this machine's own kernel: the program sits at the root of all control groups,
-# but only keys of the network namespace of this test are watched. vm/tune_watch.sh runs this file in
-# the lab, where keys of the whole machine are watched as well.
+# but only keys of the network namespace of this test are watched. Keys of the whole machine, and the
+# lab's kernels, are for vm/tune_watch.sh.
 #
 #	+-- node n: own netns, mount namespace, bpffs --+
 #	|  lxc1, wan: a veth pair                       |      pod: another netns; its values are its own
@@ -186,6 +186,34 @@ wait $follower
 check "... once" eval '[[ $(grep -c "by writer" $lib_work/follow) -eq 1 ]]'
 check "... and goes on when nobody looks" eval 'grep -q "writes go on being counted" $lib_work/follow && put 14 $retries && last ".new == \"14\""'
 
+# ---- metrics -------------------------------------------------------------------------------------
+
+metrics() { node_exec n "$FAIRLEAD" metrics "$@"; }
+count=$(jq ".keys[] | select(.key == \"$retries\") | .changed_by_other" "$lib_work/json")
+in_n cat /sys/fs/bpf/fairlead/tune_metrics >"$lib_work/metrics"
+check "what is counted stands in a file of the kernel's" grep -Fxq \
+	"fairlead_sysctl_changes_total{key=\"$retries\",by=\"other\"} $count" "$lib_work/metrics"
+check "... which is metrics" "${FAIRLEAD_CACHE:-/var/cache/fairlead}/bin/promtool" check metrics <"$lib_work/metrics"
+check "... of all keys" eval '[[ $(grep -c ^fairlead_sysctl_refused_total "$lib_work/metrics") -eq 3 ]]'
+check "... for root" eval '[[ $(in_n stat -c %a /sys/fs/bpf/fairlead/tune_metrics) == 400 ]]'
+check "fairlead metrics has it" eval 'metrics show --json |
+	jq -e ".families[] | select(.name == \"fairlead_sysctl_keys\").samples[0].value == 3" >/dev/null'
+check "... for node_exporter" eval 'metrics --textfile $lib_work/prom && cmp $lib_work/prom $lib_work/metrics'
+printf 'fairlead_x 1\n# EOF\n' | in_n bash -c 'cat >/tmp/m.'$$
+check "... and not with another file" eval 'metrics show --file /tmp/m.$$ | grep -q x && ! metrics show --file /tmp/m.$$ | grep -q sysctl'
+rm -f /tmp/m.$$
+# shellcheck disable=SC2016	# for the inner shell
+check "it comes behind the metrics of the mesh" in_n unshare -m bash -ec '
+	mount -t tmpfs none /sys/fs/bpf/fairlead
+	cd /sys/fs/bpf/fairlead
+	printf "fairlead_a 1\n# EOF\n" >metrics
+	printf "fairlead_b 2\n# EOF\n" >tune_metrics
+	"$0" metrics --textfile out
+	[[ $(<out) == "$(printf "fairlead_a 1\nfairlead_b 2\n# EOF")" ]]
+	printf "fairlead_b" >tune_metrics
+	! "$0" metrics --textfile out
+	[[ ! -e out ]]' "$FAIRLEAD"
+
 # ---- enforce -------------------------------------------------------------------------------------
 
 check "watch --enforce" tune watch -de --owner "/$group/kubelet.service,proxy@/$group/kubepods.slice,me" p
@@ -228,29 +256,5 @@ in_n bash -c 'for ((i = 1; i <= 300; i++)); do echo $((i % 2 + 8)) >'"$(path $re
 check "the last 256 are kept" state '(.writes | length) == 256 and .writes[0].number == 44 and .writes[-1].number == 299'
 check "... and all are counted" counts $retries 0 0 300 0 0
 tune unwatch
-
-# ---- keys of the whole machine and of other namespaces -------------------------------------------
-
-if [[ ${FAIRLEAD_LAB:-} ]]; then
-	rm "$data"/catalog/* "$data"/profiles/*
-	printf '[Key]\nName = %s\nDoes = a test\nType = int\nScope = node\nSource = a test\n\n' kernel.panic \
-		kernel.msgmni fs.mqueue.msgsize_default user.max_time_namespaces >"$data/catalog/test.conf"
-	profile m kernel.panic 10 kernel.msgmni 32000 fs.mqueue.msgsize_default 8192 user.max_time_namespaces 100
-	mount -t mqueue none /mnt 2>/dev/null && at_exit umount /mnt
-	check "watch the machine" tune watch -de m
-	own() { unshare "$1" bash -c "echo $3 >$(path "$2")"; }
-	check "an IPC namespace's own value is its own" own -i kernel.msgmni 1000
-	check "... also of message queues" own -i fs.mqueue.msgsize_default 4096
-	check "a user namespace's own value is its own" own -Ur user.max_time_namespaces 7
-	check "... nobody counted them" state '.writes == []'
-	check_fails 1 "not permitted" "the node's are refused: IPC" put 1000 kernel.msgmni
-	check_fails 1 "not permitted" "... message queues" put 4096 fs.mqueue.msgsize_default
-	check_fails 1 "not permitted" "... user" put 7 user.max_time_namespaces
-	check_fails 1 "not permitted" "... also from a pod" \
-		nsenter -t "${lib_holder[pod]}" -n bash -c "echo 7 >$(path kernel.panic)"
-	check "all of them are counted" state '[.keys[].refused] == [1, 1, 1, 1]'
-	tune unwatch
-	check "the program itself, on this kernel" "$BUILD/selftests/bpf/test_sysctl_guard"
-fi
 
 done_testing

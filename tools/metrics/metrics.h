@@ -17,6 +17,9 @@
 /* Root reads it; there is nothing else to do with it. */
 #define FL_METRICS_FILE "/sys/fs/bpf/fairlead/metrics"
 
+/* What `tune watch` counts; the tool reads it together with the first. */
+#define FL_METRICS_TUNE "/sys/fs/bpf/fairlead/tune_metrics"
+
 struct fl_mesh;
 struct fl_node;
 

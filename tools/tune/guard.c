@@ -4,6 +4,7 @@
 #include "../lib/bpffs.h"
 #include "../lib/mem.h"
 #include "../lib/msg.h"
+#include "../metrics/metrics.h"
 #include "bpf/sysctl.skel.h"
 
 #include <bpf/bpf.h>
@@ -74,6 +75,7 @@ static void unpin_all(void)
 
 	unlink(FL_GUARD_LINK);
 	unlink(ANNOUNCE);
+	unlink(FL_METRICS_TUNE);
 	for (int i = 0; i < FL_GUARD_MAPS; i++) {
 		map_path(path, sizeof(path), i);
 		unlink(path);
@@ -85,6 +87,26 @@ static int pin(int fd, const char *path)
 	int err = fl_bpffs_pin(fd, path);
 
 	return err ? fl_fail("%s: cannot pin: %s", path, strerror(-err)) : FL_OK;
+}
+
+/* Who has the old file open reads on. */
+static int pin_metrics(struct sysctl_bpf *skel)
+{
+	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
+	union bpf_iter_link_info info = { .map.map_fd = bpf_map__fd(skel->maps.sysctl_rows) };
+	struct bpf_link *link;
+	int ret;
+
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
+	link = bpf_program__attach_iter(skel->progs.fl_sysctl_show, &opts);
+	if (!link)
+		return fl_fail(WHO ": cannot attach the iterator: %s", strerror(errno));
+	ret = pin(bpf_link__fd(link), FL_METRICS_TUNE);
+	bpf_link__destroy(link); /* the pin holds it from here on */
+	if (!ret && chmod(FL_METRICS_TUNE, 0400))
+		ret = fl_fail(FL_METRICS_TUNE ": %s", strerror(errno));
+	return ret;
 }
 
 static int pin_maps(const int *map)
@@ -284,7 +306,7 @@ static int store(int fd, const void *key, const void *value)
 	return fl_fail(WHO ": cannot store what to watch: %s", strerror(errno));
 }
 
-static int fill_names(const int *map, char *const *keys, int n, __u32 *high)
+static int fill_names(const int *map, char *const *keys, int n, struct fl_sysctl_conf *conf)
 {
 	struct fl_sysctl_slot *slots = fl_zalloc(FL_SYSCTL_KEYS_MAX * sizeof(*slots));
 	int *given = fl_zalloc((size_t)n * sizeof(*given));
@@ -297,7 +319,12 @@ static int fill_names(const int *map, char *const *keys, int n, __u32 *high)
 	for (__u32 i = 0; i < FL_SYSCTL_KEYS_MAX; i++)
 		bpf_map_lookup_elem(map[FL_GUARD_SLOTS], &i, &slots[i]);
 	for (int i = 0; i < n && !ret; i++)
-		if (strlen(keys[i]) >= FL_SYSCTL_NAME)
+		/* As it is, it has to do as a label of a metric. */
+		if (strpbrk(keys[i], "\"\\"))
+			ret = fl_fail(WHO
+				      ": %s: has a character that no interface's name should have",
+				      keys[i]);
+		else if (strlen(keys[i]) >= FL_SYSCTL_NAME)
 			ret = fl_fail(WHO ": %s: longer than %d characters; cannot be watched",
 				      keys[i], FL_SYSCTL_NAME - 1);
 	if (!ret && give_slots(slots, keys, n, given) < n)
@@ -319,10 +346,11 @@ static int fill_names(const int *map, char *const *keys, int n, __u32 *high)
 		}
 		used[slot] = true;
 	}
-	*high = 0;
+	conf->slots = conf->keys = 0;
 	for (__u32 i = 0; i < FL_SYSCTL_KEYS_MAX && !ret; i++) {
 		if (used[i])
-			*high = i + 1;
+			conf->slots = i + 1;
+		conf->keys += used[i];
 		if (!used[i] && !slots[i].used)
 			continue;
 		slots[i].used = used[i];
@@ -380,12 +408,12 @@ static __u32 namespace(const char *name)
 	return stat(path, &st) ? 0 : (__u32)st.st_ino;
 }
 
-static uint64_t boottime_ns(void)
+static uint64_t unix_ms(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /*
@@ -401,7 +429,7 @@ static int fill(const int *map, char *const *keys, int n, bool enforce,
 
 	bpf_map_lookup_elem(map[FL_GUARD_CONF], &zero, &conf);
 	if (conf.layout != FL_SYSCTL_LAYOUT)
-		conf = (struct fl_sysctl_conf){ .since_ns = boottime_ns() };
+		conf = (struct fl_sysctl_conf){ .since_ms = unix_ms() };
 	conf.layout = FL_SYSCTL_LAYOUT;
 	conf.enforce = enforce;
 	conf.net_ns = namespace("net");
@@ -413,7 +441,7 @@ static int fill(const int *map, char *const *keys, int n, bool enforce,
 				i ? "," : "", owners->names[i]);
 	ret = fill_owners(map[FL_GUARD_OWNERS], owners);
 	if (!ret)
-		ret = fill_names(map, keys, n, &conf.slots);
+		ret = fill_names(map, keys, n, &conf);
 	if (!ret)
 		ret = store(map[FL_GUARD_CONF], &zero, &conf);
 	return ret;
@@ -459,6 +487,8 @@ static int set_locked(struct sysctl_bpf *skel, char *const *keys, int n, bool en
 		ret = pin_maps(map);
 	if (!ret)
 		ret = pin(bpf_program__fd(skel->progs.fl_sysctl_announce), ANNOUNCE);
+	if (!ret)
+		ret = pin_metrics(skel);
 	if (!ret && !attached)
 		ret = attach(skel);
 	/* What worked before goes on working; half of something new is removed. */

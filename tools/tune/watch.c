@@ -57,9 +57,8 @@ static struct timespec wall(uint64_t boottime_ns)
 	return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
 }
 
-static char *time_text(uint64_t boottime_ns, bool json)
+static char *time_text(struct timespec t, bool json)
 {
-	struct timespec t = wall(boottime_ns);
 	char buf[64] = "";
 	struct tm tm;
 
@@ -68,6 +67,14 @@ static char *time_text(uint64_t boottime_ns, bool json)
 	else if (!json && localtime_r(&t.tv_sec, &tm))
 		strftime(buf, sizeof(buf), "%Y-%m-%d %H:%M:%S", &tm);
 	return json ? fl_asprintf("%s.%03ldZ", buf, t.tv_nsec / 1000000) : fl_strdup(buf);
+}
+
+static char *since_text(const struct fl_guard *g, bool json)
+{
+	struct timespec t = { .tv_sec = (time_t)(g->conf.since_ms / 1000),
+			      .tv_nsec = (long)(g->conf.since_ms % 1000) * 1000000 };
+
+	return time_text(t, json);
 }
 
 /* The key that was written: the pattern's with the interface put in. */
@@ -106,7 +113,7 @@ static struct write describe(const struct fl_guard *g, const struct fl_sysctl_ev
 
 	fl_guard_slot(g, e->slot, &key, &counts);
 	key.name[sizeof(key.name) - 1] = '\0';
-	w.time = time_text(e->time_ns, fl_json);
+	w.time = time_text(wall(e->time_ns), fl_json);
 	w.key = key_name(key.name, e);
 	w.old = e->flags & FL_SYSCTL_EV_NO_OLD ?
 			NULL :
@@ -267,7 +274,7 @@ static void json_status(const struct fl_guard *g)
 	struct json_object *doc = fl_json_new(JSON_SCHEMA), *keys = json_object_new_array();
 	struct json_object *writes = json_object_new_array();
 	uint64_t next = fl_guard_next(g);
-	char *since = time_text(g->conf.since_ns, true);
+	char *since = since_text(g, true);
 	struct fl_sysctl_event e;
 
 	fl_json_str(doc, "since", since);
@@ -304,7 +311,7 @@ static void json_status(const struct fl_guard *g)
 
 static void print_head(const struct fl_guard *g, int keys)
 {
-	char *since = time_text(g->conf.since_ns, false);
+	char *since = since_text(g, false);
 
 	printf("%d key%s watched since %s; ", keys, keys == 1 ? "" : "s", since);
 	free(since);
