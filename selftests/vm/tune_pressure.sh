@@ -3,7 +3,8 @@
 # timeout: 200
 #
 # fairlead tune pressure: each resource is taken until the kernel gives no more, with a limit lowered
-# so that this is soon. The machine is the lab's; ports are those of a network namespace.
+# so that this is soon. The machine is the lab's; ports are those of a network namespace. What is
+# printed is tested in cli/tune_pressure.sh.
 
 . "$TOP/selftests/lib.sh"
 
@@ -46,20 +47,9 @@ use()
 }
 full='.above and .percent >= 95 and .percent <= 101'
 
-# ---- the whole -----------------------------------------------------------------------------------
-
-modprobe nf_conntrack
-check "a quiet machine" tune pressure -i 0
-check "all of it is known" eval 'tune pressure -i 0 --json | jq -e "[.resources[] | select(.unknown) | .resource] == [\"pids-pods\"]"'
-check "a line for each" eval '[[ $(tune pressure -i 0 | grep -c "%") -eq 12 ]]'
-check_fails 2 "101 is more than 100 percent" "a threshold beyond the whole" tune pressure --above 101
-check_fails 2 "not a whole number" "a threshold that is none" tune pressure --above many
-check "anything is above nothing" ends_with 3 tune pressure -i 0 --above 0
-cp "$FAIRLEAD" "$lib_work/fairlead"
-check "without root, what is hidden is unknown" eval '"${nobody[@]}" "$lib_work/fairlead" tune pressure -i 0 | grep -q "unknown: maps: .*run it as root"'
-
 # ---- the machine's -------------------------------------------------------------------------------
 
+modprobe nf_conntrack
 nft -f - <<'END'
 table inet t { chain c { type filter hook output priority 0; ct state new accept; }; }
 END

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "pressure.h"
+#include "../lib/file.h"
 #include "../lib/json.h"
 #include "../lib/mem.h"
 #include "../lib/msg.h"
@@ -8,12 +9,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define JSON_SCHEMA 1
 
 static unsigned int opt_above = 80, opt_interval = 1;
+static const char *opt_textfile;
 
 struct row {
 	const struct fl_use *use;
@@ -146,6 +149,38 @@ static void json_rows(const struct row *rows)
 	fl_json_print(doc);
 }
 
+static void print_family(FILE *f, const struct fl_use *use, const char *name, const char *help,
+			 bool limit)
+{
+	fprintf(f, "# TYPE %s gauge\n# HELP %s %s\n", name, name, help);
+	for (int i = 0; i < FL_RESOURCES; i++)
+		if (!use[i].unknown)
+			fprintf(f, "%s{resource=\"%s\"} %" PRIu64 "\n", name, fl_resources[i].name,
+				limit ? use[i].limit : use[i].now);
+}
+
+/* Half of this is known only to who walks over processes and sockets, so that a program of ours in the
+ * kernel could not print it: it is not in the file of `metrics`. */
+static int write_textfile(const struct fl_use *use)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int err;
+
+	if (!f)
+		return fl_fail("tune pressure: out of memory");
+	print_family(f, use, "fairlead_resource_used",
+		     "What is in use of a resource that can run out.", false);
+	print_family(f, use, "fairlead_resource_limit", "How much of the resource there can be.",
+		     true);
+	fputs("# EOF\n", f);
+	fclose(f);
+	err = fl_file_write(opt_textfile, text, len, 0644);
+	free(text);
+	return err ? fl_fail("%s: cannot write: %s", opt_textfile, strerror(-err)) : FL_OK;
+}
+
 static double monotonic(void)
 {
 	struct timespec t;
@@ -161,11 +196,16 @@ int fl_tune_pressure(int argc, char **argv)
 	double start = monotonic(), seconds = 0;
 	bool above = false;
 	unsigned int hidden;
+	int ret;
 
 	(void)argc;
 	(void)argv;
 	if (opt_above > 100)
 		return fl_usage("--above: %u is more than 100 percent", opt_above);
+	if (opt_textfile && fl_json)
+		return fl_usage("tune pressure: only one of --textfile and --json");
+	if (opt_textfile)
+		opt_interval = 0; /* who reads the file sees the growth */
 	if (opt_interval) {
 		fl_pressure_read(first);
 		sleep(opt_interval);
@@ -175,6 +215,11 @@ int fl_tune_pressure(int argc, char **argv)
 	if (hidden)
 		fl_warn("tune pressure: %u process%s may not be looked at, even by root; inotify and maps are without them",
 			hidden, hidden == 1 ? "" : "es");
+	if (opt_textfile) {
+		ret = write_textfile(last);
+		fl_pressure_free(last);
+		return ret;
+	}
 	for (int i = 0; i < FL_RESOURCES; i++) {
 		rows[i] = compute(&first[i], &last[i], seconds);
 		above |= rows[i].above;
@@ -193,5 +238,7 @@ const struct fl_opt fl_tune_pressure_opts[] = {
 	  "end with status 3 when something is as full as this (80)" },
 	{ 'i', "interval", FL_OPT_UINT, &opt_interval, "SECONDS",
 	  "look twice, so far apart, for the growth (1); 0: once" },
+	{ 't', "textfile", FL_OPT_STR, &opt_textfile, "FILE",
+	  "write it for node_exporter's textfile collector" },
 	{ 0 },
 };
