@@ -186,6 +186,42 @@ wait $follower
 check "... once" eval '[[ $(grep -c "by writer" $lib_work/follow) -eq 1 ]]'
 check "... and goes on when nobody looks" eval 'grep -q "writes go on being counted" $lib_work/follow && put 14 $retries && last ".new == \"14\""'
 
+tune watch --json >"$lib_work/follow" 2>/dev/null &
+follower=$!
+sleep 0.5
+put 15 $retries
+put 16 $retries
+poll 5 grep -q '"new":"16"' "$lib_work/follow"
+tune unwatch
+wait $follower
+check "as JSON it is a document a line, and only what is new" jq -es 'length == 2 and all(.[]; .schema == 1 and .by == "other") and
+	.[0].old == "14" and .[0].new == "15" and .[1].new == "16"' "$lib_work/follow"
+check "... and the end of the watch ends it" test ! -e "/proc/$follower"
+tune watch -d p >/dev/null
+put 14 $retries
+
+# ---- which keys ----------------------------------------------------------------------------------
+
+profile v net.ipv4.conf.lxc*.rp_filter 0 net.ipv6.conf.@ra.accept_ra 2
+check_fails 0 "net.ipv6.conf.@ra.accept_ra: only '\*' and 'PREFIX\*'.*not watched" "a class of interfaces" tune watch -d v
+check "... the rest is watched" state '[.keys[].key] == ["net.ipv4.conf.lxc*.rp_filter"]'
+put 2 net.ipv4.conf.lxc1.rp_filter
+put 2 net.ipv4.conf.wan.rp_filter
+check "an interface that matches a pattern" last '.key == "net.ipv4.conf.lxc1.rp_filter" and .new == "2"'
+in_n ip link add lxc2 type veth peer name eth0.5
+put 2 net.ipv4.conf.lxc2.rp_filter
+check "... also one that is new" last '.key == "net.ipv4.conf.lxc2.rp_filter"'
+tune unwatch
+was=$(get $retries)
+tune apply p >/dev/null
+check "without a profile, what is applied is watched" eval 'tune watch -d >/dev/null && state ".keys | length == 3"'
+tune watch -de p >/dev/null
+check "... but what is watched already stays as it is" eval 'tune watch -d >/dev/null && state ".enforce"'
+tune revert >/dev/null
+tune watch -d p >/dev/null
+put 14 $retries
+state true
+
 # ---- metrics -------------------------------------------------------------------------------------
 
 metrics() { node_exec n "$FAIRLEAD" metrics "$@"; }

@@ -32,6 +32,18 @@ put() { bash -c "${3:+echo \$\$ >$root/$3/cgroup.procs;} echo $1 >$(path "$2")";
 own() { unshare "$1" bash -c "echo $2 >$(path "$3")"; }
 state() { "$FAIRLEAD" tune watch --status --json >"$lib_work/json" && jq -e "$1" "$lib_work/json" >/dev/null || { cat "$lib_work/json"; return 1; }; }
 
+bpftool prog loadall "$BUILD/bpf/sysctl.bpf.o" /sys/fs/bpf/other
+attach_type=sysctl
+bpftool cgroup attach $root $attach_type pinned /sys/fs/bpf/other/fl_sysctl_write 2>/dev/null || {
+	attach_type=cgroup_sysctl # what newer ones call it
+	bpftool cgroup attach $root $attach_type pinned /sys/fs/bpf/other/fl_sysctl_write
+}
+check_fails 1 "another program has the root of the control groups for itself; .bpftool cgroup tree" \
+	"somebody else's program that shares with nobody" "$FAIRLEAD" tune watch -d m
+check "... leaves nothing behind" test ! -e /sys/fs/bpf/fairlead
+bpftool cgroup detach $root $attach_type pinned /sys/fs/bpf/other/fl_sysctl_write
+rm -r /sys/fs/bpf/other
+
 check "watch" eval '"$FAIRLEAD" tune watch -d m >/dev/null'
 was=$(</proc/sys/kernel/panic)
 put 7 kernel.panic "$kubepods"
