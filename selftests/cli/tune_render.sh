@@ -94,6 +94,21 @@ check "... and nothing to do for the next" eval '[[ $(tune render --remove --roo
 rm -r "${root:?}/usr"
 check "remove makes no folders" eval 'tune render --remove --root "$root" >/dev/null && empty "$root"'
 
+# ---- who speaks after us -------------------------------------------------------------------------
+
+check "no other file, no warning" eval '[[ -z $(render kubernetes 2>&1 >/dev/null) ]]'
+mkdir -p "$root/etc/sysctl.d"
+printf '# of the distribution\nkernel.panic = 0\nvm.max_map_count=1048576\nnet/ipv4/tcp_retries2 = 8\n' >"$root/usr/lib/sysctl.d/99-vendor.conf"
+printf 'kernel.panic = 5\n' >"$root/usr/lib/sysctl.d/50-default.conf"
+check_fails 0 "$root/usr/lib/sysctl.d/99-vendor.conf:2: sets kernel.panic = 0 after us \(10\)" "a later file that says otherwise" render kubernetes
+check "... is all that is warned of" test "$(wc -l <"$lib_work/stderr")" -eq 1
+: >"$root/etc/sysctl.d/99-vendor.conf"
+check "... unless it is hidden" eval '[[ -z $(render kubernetes 2>&1 >/dev/null) ]]'
+ln -s /dev/null "$root/etc/sysctl.d/90-fairlead.conf"
+check_fails 0 "etc/sysctl.d/90-fairlead.conf: hides what is rendered" "a file that hides ours" render kubernetes
+tune render --remove --root "$root" >/dev/null
+rm -r "${root:?}/etc" "${root:?}/usr"
+
 # ---- an image's links lead nowhere else ----------------------------------------------------------
 
 mkdir -p "$root/vendor" "$lib_work/outside"

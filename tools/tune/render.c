@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "render.h"
+#include "boot.h"
 #include "fact.h"
 #include "sysctl.h"
 #include "../lib/file.h"
@@ -8,6 +9,7 @@
 #include "../lib/msg.h"
 #include "../lib/table.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -169,6 +171,118 @@ static int open_in(int root, const char *path, uint64_t flags)
 	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 }
 
+/* ---- who speaks after us ------------------------------------------------------------------------ */
+
+/* A file name is taken from the first of them that has it; sysctl.d(5). */
+static const char *const sysctl_dirs[] = { "etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d",
+					   "usr/lib/sysctl.d" };
+
+#define OURS "90-fairlead.conf"
+
+static int is_later(const struct dirent *d)
+{
+	size_t len = strlen(d->d_name);
+
+	return len > 5 && !strcmp(d->d_name + len - 5, ".conf") && strcmp(d->d_name, OURS) >= 0;
+}
+
+struct later {
+	int root;
+	char **seen; /* names of files */
+	int n_seen;
+	struct fl_boot *boot;
+};
+
+static bool seen_before(struct later *l, const char *name)
+{
+	for (int i = 0; i < l->n_seen; i++)
+		if (!strcmp(l->seen[i], name))
+			return true;
+	l->seen = fl_realloc(l->seen, (size_t)l->n_seen + 1, sizeof(*l->seen));
+	l->seen[l->n_seen++] = fl_strdup(name);
+	return false;
+}
+
+static void load_file(struct later *l, const char *path)
+{
+	int fd = open_in(l->root, path, O_RDONLY | O_NONBLOCK);
+	char *link = fl_asprintf("/proc/self/fd/%d", fd), *text;
+	char *shown = fl_asprintf("%s/%s", opt_root, path);
+	size_t len;
+
+	if (fd >= 0 && !fl_file_read(link, 1 << 20, &text, &len)) {
+		fl_boot_parse(l->boot, shown, text, len);
+		free(text);
+	}
+	if (fd >= 0)
+		close(fd);
+	free(shown);
+	free(link);
+}
+
+static void load_dir(struct later *l, const char *dir)
+{
+	int fd = open_in(l->root, dir, O_RDONLY | O_DIRECTORY), n = 0;
+	char *link = fl_asprintf("/proc/self/fd/%d", fd);
+	struct dirent **files = NULL;
+
+	if (fd >= 0)
+		n = scandir(link, &files, is_later, alphasort);
+	for (int i = 0; i < n; i++) {
+		const char *name = files[i]->d_name;
+		char *path = fl_asprintf("%s/%s", dir, name);
+
+		if (seen_before(l, name))
+			; /* hidden */
+		else if (strcmp(name, OURS) != 0)
+			load_file(l, path);
+		else if (strcmp(path, fl_render_paths[FL_RENDER_SYSCTL]) != 0)
+			fl_warn("%s/%s: hides what is rendered; remove it", opt_root, path);
+		free(path);
+		free(files[i]);
+	}
+	free(files);
+	if (fd >= 0)
+		close(fd);
+	free(link);
+}
+
+static bool same_value(const struct fl_value_type *type, const char *a, const char *canonical)
+{
+	const char *why;
+	char *text = fl_value_canonical(type, a, &why);
+	bool same = text && !strcmp(text, canonical);
+
+	free(text);
+	return same;
+}
+
+static void warn_of_later(int root, const struct fl_tune_plan *plan)
+{
+	struct fl_boot b = { 0 };
+	struct later l = { .root = root, .boot = &b };
+
+	for (size_t i = 0; i < sizeof(sysctl_dirs) / sizeof(*sysctl_dirs); i++)
+		load_dir(&l, sysctl_dirs[i]);
+	for (size_t i = 0; i < b.n; i++)
+		for (int j = 0; j < plan->n; j++) {
+			const struct fl_tune_item *it = &plan->items[j];
+			const struct fl_boot_line *line = &b.lines[i];
+
+			if (line->value && !strcmp(line->name, it->set->name) &&
+			    !same_value(&it->set->key->type, line->value, it->wanted))
+				fl_warn("%s:%u: sets %s = %s after us (%s); remove it there",
+					line->file, line->line, line->name, line->value,
+					it->wanted);
+		}
+	for (int i = 0; i < l.n_seen; i++)
+		free(l.seen[i]);
+	free(l.seen);
+	fl_boot_free(&b);
+}
+
+/* ---- places ------------------------------------------------------------------------------------- */
+
 struct place {
 	int dir; /* -1: not there */
 	char *name;
@@ -307,7 +421,8 @@ static void report(const struct place *p, int keys, int modules)
 }
 
 /* All three or, when one is somebody else's, none. Without texts, remove them. */
-static int put_files(char *const text[FL_RENDER_FILES], int keys, int modules)
+static int put_files(char *const text[FL_RENDER_FILES], const struct fl_tune_plan *plan,
+		     int modules)
 {
 	struct place place[FL_RENDER_FILES] = { 0 };
 	int root = open(opt_root, O_PATH | O_DIRECTORY | O_CLOEXEC), ret = FL_OK;
@@ -323,7 +438,9 @@ static int put_files(char *const text[FL_RENDER_FILES], int keys, int modules)
 		ret = text ? write_place(&place[i], fl_render_paths[i], text[i]) :
 			     remove_place(&place[i], fl_render_paths[i]);
 	if (!ret)
-		report(place, keys, modules);
+		report(place, plan->n, modules);
+	if (!ret && text)
+		warn_of_later(root, plan);
 	for (int i = 0; i < FL_RENDER_FILES; i++) {
 		if (place[i].dir >= 0)
 			close(place[i].dir);
@@ -420,7 +537,7 @@ static int render(int argc, char **argv)
 	if (!ret) {
 		modules = choose(&plan);
 		fl_render_texts(&plan, names, text);
-		ret = put_files(text, plan.n, modules);
+		ret = put_files(text, &plan, modules);
 	}
 	for (int i = 0; i < FL_RENDER_FILES; i++)
 		free(text[i]);
@@ -440,7 +557,7 @@ int fl_tune_render(int argc, char **argv)
 		return fl_usage("tune render --remove: takes no PROFILE");
 	if (!opt_remove && !argc)
 		return fl_usage("tune render: wants PROFILE...");
-	return opt_remove ? put_files(NULL, 0, 0) : render(argc, argv);
+	return opt_remove ? put_files(NULL, &(struct fl_tune_plan){ 0 }, 0) : render(argc, argv);
 }
 
 const struct fl_opt fl_tune_render_opts[] = {
