@@ -284,6 +284,18 @@ check "... leaves nothing" in_n test ! -e /sys/fs/bpf/fairlead
 no_link() { ! bpftool link show id "$link"; }
 check "... and detaches the program" poll 5 no_link
 
+# ---- another version ----------------------------------------------------------------------------
+
+tune watch -de p >/dev/null
+in_n rm /sys/fs/bpf/fairlead/maps/sysctl_events
+check_fails 1 "of another version of fairlead; .*replaces it.*ends it" "status of what another version left" tune watch --status
+check_fails 1 "not permitted" "... which goes on refusing" put 20 $retries
+check "... but not fairlead" eval 'tune apply p >/dev/null && tune revert >/dev/null'
+check_fails 0 "of another version; replacing it, counters start from zero" "watch replaces it" tune watch -d p
+check "... with counters from zero" counts $retries 0 0 0 0 0
+check "... and nobody is refused" put 27 $retries
+tune unwatch
+
 # ---- many writes ---------------------------------------------------------------------------------
 
 tune watch -d p >/dev/null

@@ -374,7 +374,9 @@ static int status(void)
 		return fl_fail("tune watch: needs root, for BPF maps; try sudo");
 	if (!fl_guard_open(&g))
 		return fl_fail(
-			"tune watch: nothing is watched; `fairlead tune watch PROFILE...` begins");
+			access(FL_GUARD_LINK, F_OK) ?
+				"tune watch: nothing is watched; `fairlead tune watch PROFILE...` begins" :
+				"tune watch: what watches is of another version of fairlead; `fairlead tune watch PROFILE...` replaces it, `fairlead tune unwatch` ends it");
 	if (fl_json)
 		json_status(&g);
 	else
