@@ -352,7 +352,7 @@ ip link set elsewhere up
 ip route add 198.51.100.0/24 dev elsewhere
 in_other bash -c 'ip link set lo up; ip link set veth1 up; ip address add 192.0.2.2/24 dev veth1; ip address add 198.51.100.1/32 dev lo'
 poll 5 in_other ping -c 1 -W 1 192.0.2.1
-echos() { awk '/^Icmp: [0-9]/ { print $9 }' /proc/net/snmp; }
+echos() { awk '/^Icmp:/ && !n { for (n = 2; $n != "InEchos"; n++); next } /^Icmp:/ { print $n }' /proc/net/snmp; }
 taken() # ALL OWN [KEY VALUE]...
 {
 	local before

@@ -401,7 +401,7 @@ static bool record(struct fl_journal *j, const struct fl_tune_plan *plan, char *
 	for (int i = 0; i < n; i++) {
 		int k = 0;
 
-		while (k < j->n_profiles && strcmp(j->profiles[k], profiles[i]))
+		while (k < j->n_profiles && strcmp(j->profiles[k], profiles[i]) != 0)
 			k++;
 		if (k < j->n_profiles)
 			continue;
@@ -410,7 +410,7 @@ static bool record(struct fl_journal *j, const struct fl_tune_plan *plan, char *
 		j->profiles[j->n_profiles++] = fl_strdup(profiles[i]);
 		changed = true;
 	}
-	if (!facts != !j->facts || (facts && strcmp(facts, j->facts))) {
+	if (!facts != !j->facts || (facts && strcmp(facts, j->facts) != 0)) {
 		free(j->facts);
 		j->facts = facts ? fl_strdup(facts) : NULL;
 		changed = true;

@@ -129,7 +129,7 @@ static int set_range(const struct field *f)
 
 static int yes_no(const struct field *f, bool *out)
 {
-	if (strcmp(f->e->value, "yes") && strcmp(f->e->value, "no"))
+	if (strcmp(f->e->value, "yes") != 0 && strcmp(f->e->value, "no"))
 		return BAD(f, "'%s' is neither yes nor no", f->e->value);
 	*out = *f->e->value == 'y';
 	return 0;
@@ -323,7 +323,7 @@ static int new_key(struct parse *p, const struct fl_ini_entry *e)
 	struct fl_catalog_key *key;
 	char *name;
 
-	if (strcmp(e->name, "Name")) {
+	if (strcmp(e->name, "Name") != 0) {
 		fl_err("%s:%u: %s: a [Key] section begins with Name", e->file, e->line, e->name);
 		return -1;
 	}
@@ -358,7 +358,7 @@ static int on_entry(void *ctx, const struct fl_ini_entry *e)
 {
 	struct parse *p = ctx;
 
-	if (strcmp(e->section, "Key")) {
+	if (strcmp(e->section, "Key") != 0) {
 		fl_err("%s:%u: %s: belongs to no [Key] section", e->file, e->line, e->name);
 		return -1;
 	}
@@ -429,7 +429,7 @@ static int check_values(struct fl_catalog_key *k)
 	for (int i = 0; i < k->n_defaults; i++)
 		if (k->defaults[i].value)
 			err |= check_value(k, "Default", &k->defaults[i].value);
-	if (k->irrevocable && strcmp(k->irrevocable, "any"))
+	if (k->irrevocable && strcmp(k->irrevocable, "any") != 0)
 		err |= check_value(k, "Irrevocable", &k->irrevocable);
 	if (!k->effective != !strchr(k->name, '*')) {
 		fl_err("%s:%u: %s: Effective %s", k->file, k->line, k->name,

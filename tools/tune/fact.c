@@ -36,7 +36,7 @@ static int override(const char *text)
 
 		if (name >= len)
 			return fl_usage("--fact: '%.*s' is not NAME=NUMBER", (int)len, text);
-		while (f->name && (strlen(f->name) != name || memcmp(f->name, text, name)))
+		while (f->name && (strlen(f->name) != name || memcmp(f->name, text, name) != 0))
 			f++;
 		if (!f->name)
 			return fl_usage(

@@ -236,7 +236,7 @@ int fl_journal_load(struct fl_journal *j)
 			free(boot);
 			return -1;
 		}
-		if (strcmp(j->boot_id, boot)) {
+		if (strcmp(j->boot_id, boot) != 0) {
 			fl_journal_free(j);
 		} else if (j->netns != ns.st_ino) {
 			fl_err(FL_JOURNAL_FILE

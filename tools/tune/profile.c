@@ -91,7 +91,7 @@ static int new_setting(struct parse *p, const struct fl_ini_entry *e)
 	bool pattern;
 	char *name;
 
-	if (strcmp(e->name, "Key")) {
+	if (strcmp(e->name, "Key") != 0) {
 		fl_err("%s:%u: %s: a [Set] section begins with Key", e->file, e->line, e->name);
 		return -1;
 	}
@@ -209,7 +209,8 @@ static void merge(struct parse *p)
 	for (int i = 0; i < p->n; i++) {
 		int j = 0;
 
-		while (j < all->n_settings && strcmp(all->settings[j].name, p->settings[i].name))
+		while (j < all->n_settings &&
+		       strcmp(all->settings[j].name, p->settings[i].name) != 0)
 			j++;
 		if (j < all->n_settings) {
 			free_setting(&all->settings[j]);
@@ -218,8 +219,8 @@ static void merge(struct parse *p)
 						   sizeof(*all->settings));
 			all->n_settings++;
 		}
+		p->settings[i].rank = all->next_rank++;
 		all->settings[j] = p->settings[i];
-		all->settings[j].rank = all->next_rank++;
 	}
 	p->profile.n_settings = p->n;
 	all->list = fl_realloc(all->list, (size_t)all->n + 1, sizeof(*all->list));
@@ -369,10 +370,10 @@ static void add_names(const char *dir, char ***names, size_t *n)
 		size_t len = strlen(e->d_name), i = 0;
 		char *name;
 
-		if (len <= 5 || strcmp(e->d_name + len - 5, ".conf"))
+		if (len <= 5 || strcmp(e->d_name + len - 5, ".conf") != 0)
 			continue;
 		name = fl_asprintf("%.*s", (int)len - 5, e->d_name);
-		while (i < *n && strcmp((*names)[i], name))
+		while (i < *n && strcmp((*names)[i], name) != 0)
 			i++;
 		if (i < *n || !valid_name(name)) {
 			free(name);

@@ -96,7 +96,7 @@ int fl_sysctl_read(const char *name, char **text)
 	free(path);
 	if (err || !buf) {
 		free(buf);
-		return err;
+		return err ? err : -EIO;
 	}
 	while (n && buf[n - 1] == '\n')
 		n--;
