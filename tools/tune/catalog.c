@@ -129,7 +129,7 @@ static int set_range(const struct field *f)
 
 static int yes_no(const struct field *f, bool *out)
 {
-	if (strcmp(f->e->value, "yes") != 0 && strcmp(f->e->value, "no"))
+	if (strcmp(f->e->value, "yes") != 0 && strcmp(f->e->value, "no") != 0)
 		return BAD(f, "'%s' is neither yes nor no", f->e->value);
 	*out = *f->e->value == 'y';
 	return 0;

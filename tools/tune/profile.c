@@ -202,25 +202,30 @@ static int on_entry(void *ctx, const struct fl_ini_entry *e)
 	return -1;
 }
 
+static struct fl_setting *find_setting(const struct fl_profiles *all, const char *name)
+{
+	for (int i = 0; i < all->n_settings; i++)
+		if (!strcmp(all->settings[i].name, name))
+			return &all->settings[i];
+	return NULL;
+}
+
 static void merge(struct parse *p)
 {
 	struct fl_profiles *all = p->all;
 
 	for (int i = 0; i < p->n; i++) {
-		int j = 0;
+		struct fl_setting *slot = find_setting(all, p->settings[i].name);
 
-		while (j < all->n_settings &&
-		       strcmp(all->settings[j].name, p->settings[i].name) != 0)
-			j++;
-		if (j < all->n_settings) {
-			free_setting(&all->settings[j]);
+		if (slot) {
+			free_setting(slot);
 		} else {
 			all->settings = fl_realloc(all->settings, (size_t)all->n_settings + 1,
 						   sizeof(*all->settings));
-			all->n_settings++;
+			slot = &all->settings[all->n_settings++];
 		}
 		p->settings[i].rank = all->next_rank++;
-		all->settings[j] = p->settings[i];
+		memcpy(slot, &p->settings[i], sizeof(*slot));
 	}
 	p->profile.n_settings = p->n;
 	all->list = fl_realloc(all->list, (size_t)all->n + 1, sizeof(*all->list));
