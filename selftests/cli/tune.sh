@@ -308,6 +308,13 @@ check_fails 1 "oneway.conf:4: net.ipv4.tcp_reordering: once it is 5 it cannot be
 	"a one-way key" tune apply oneway
 check "... changes nothing" as_before
 check "... unless it is meant" tune apply oneway --irrevocable
+check "... and is written last" in_n jq -e '.keys[-1] | .key == "net.ipv4.tcp_reordering" and .oneway' "$journal"
+# The kernel would take this one back: stand in for one that does not.
+check "revert leaves what cannot be set back" ends_with 3 in_n env "FAIRLEAD_DATADIR=$data" strace -o /dev/null \
+	-P /proc/sys/net/ipv4/tcp_reordering -e trace=openat -e inject=openat:error=EPERM:when=2+ "$FAIRLEAD" tune revert
+check "... and restores the rest" is net.ipv4.tcp_retries2 15
+check "... and is done with it" no_journal
+set_key net.ipv4.tcp_reordering 3
 reset_node
 
 # ---- explain, owners, diff -----------------------------------------------------------------------
@@ -585,6 +592,14 @@ check "plan without root" ends_with 3 as_nobody "$lib_work/fairlead" tune plan p
 check "... change nothing" as_before
 check_fails 1 "cannot write to standard output" "output to a full disk" \
 	in_n bash -c "FAIRLEAD_DATADIR=$data $FAIRLEAD tune plan p >/dev/full"
+
+# A key that goes away between plan and apply: its first open() reads, the next one writes.
+vanishing() { in_n env "FAIRLEAD_DATADIR=$data" strace -f -o /dev/null -P /proc/sys/net/ipv4/tcp_retries2 \
+	-e trace=openat -e inject=openat:error=ENOENT:when=2 "$FAIRLEAD" tune apply "$@"; }
+check_fails 1 "tcp_retries2: cannot write '8': this kernel does not have it" \
+	"a key that vanishes between plan and apply" vanishing p
+check "... changes nothing" as_before
+check "... and leaves no journal" no_journal
 
 # ---- profiles with mistakes ----------------------------------------------------------------------
 

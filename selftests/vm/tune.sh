@@ -445,6 +445,9 @@ if [[ ${#wrong[@]} -eq 0 && $keys -ge 4 ]]; then
 else
 	fail "$keys keys cannot be set back, as the catalogue says" "${wrong[@]}"
 fi
-check "revert says that they stay" ends_with 1 tune revert
+tune revert >"$lib_work/out" 2>&1
+check "revert says that they stay" eval \
+	"[[ $? -eq 3 && $(grep -c 'stays: it cannot be set back' "$lib_work/out") -eq $keys ]]"
+check "... and removes the journal" test ! -e "$journal"
 
 done_testing

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 const char *const fl_revert_result_names[FL_REVERT_RESULTS] = {
-	[FL_REVERT_DONE] = "restored", [FL_REVERT_SAME] = "unchanged", [FL_REVERT_LEFT] = "left",
-	[FL_REVERT_GONE] = "gone",     [FL_REVERT_FAILED] = "failed",
+	[FL_REVERT_DONE] = "restored", [FL_REVERT_SAME] = "unchanged",
+	[FL_REVERT_LEFT] = "left",     [FL_REVERT_GONE] = "gone",
+	[FL_REVERT_STAYS] = "stays",   [FL_REVERT_FAILED] = "failed",
 };
 
 /* Equal but for the white space between the numbers, which the kernel prints as tabs. */
@@ -74,7 +75,9 @@ static void write_back(struct fl_revert *r)
 		r->result = FL_REVERT_DONE;
 		return;
 	}
-	r->result = err == -ENOENT ? FL_REVERT_GONE : FL_REVERT_FAILED;
+	r->result = err == -ENOENT   ? FL_REVERT_GONE :
+		    r->entry->oneway ? FL_REVERT_STAYS :
+				       FL_REVERT_FAILED;
 	if (r->result == FL_REVERT_FAILED)
 		fl_err("%s: cannot write '%s' back: %s", r->entry->key, r->entry->original,
 		       fl_sysctl_strerror(err));
@@ -151,6 +154,9 @@ static int undo(const struct fl_journal_list *l)
 		if (r[i].result == FL_REVERT_LEFT)
 			fl_warn("%s: holds '%s', which somebody else has set; left", l->e[i].key,
 				r[i].now);
+		if (r[i].result == FL_REVERT_STAYS)
+			fl_warn("%s: stays '%s', which cannot be set back before the next boot",
+				l->e[i].key, r[i].now);
 		free(r[i].now);
 	}
 	free(r);
@@ -278,6 +284,8 @@ static void make_pending(struct fl_journal_list *pending, const struct fl_tune_p
 							   .wrote = it->wanted,
 							   .resets = it->set->key->n_resets > 0,
 							   .rounded = it->set->key->rounded,
+							   .oneway = fl_catalog_irrevocable(
+								   it->set->key, it->wanted),
 						   });
 	}
 	/* After all others: what the plan sets itself is no side effect. */
@@ -357,6 +365,7 @@ static void commit(struct fl_journal *j)
 		known->side = known->side && e->side;
 		known->resets = e->resets;
 		known->rounded = e->rounded;
+		known->oneway = known->oneway || e->oneway;
 	}
 	fl_journal_drop(&j->pending);
 }

@@ -28,6 +28,7 @@ enum fl_revert_result {
 	FL_REVERT_SAME,	  /* held the original value already */
 	FL_REVERT_LEFT,	  /* somebody else has set it since: not ours to touch */
 	FL_REVERT_GONE,	  /* the kernel does not have it any more (interface or module gone) */
+	FL_REVERT_STAYS,  /* cannot be set back before the next boot, as was known */
 	FL_REVERT_FAILED, /* could not be written; stays in the journal */
 	FL_REVERT_RESULTS,
 };

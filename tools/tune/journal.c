@@ -98,6 +98,8 @@ static const char *parse_entries(struct fl_journal_list *l, struct json_object *
 		    !get_bool(o, "resets", &e.resets) || !get_bool(o, "rounded", &e.rounded) ||
 		    (!e.wrote && !(pending && is_null(o, "wrote"))))
 			return "an entry is incomplete";
+		/* Journals of before there was this do not have it. */
+		get_bool(o, "oneway", &e.oneway);
 		if (fl_journal_find(l, e.key))
 			return "a key is there twice";
 		fl_journal_append(l, &e);
@@ -270,6 +272,7 @@ static struct json_object *entries(const struct fl_journal_list *l)
 		fl_json_bool(o, "side", l->e[i].side);
 		fl_json_bool(o, "resets", l->e[i].resets);
 		fl_json_bool(o, "rounded", l->e[i].rounded);
+		fl_json_bool(o, "oneway", l->e[i].oneway);
 		json_object_array_add(array, o);
 	}
 	return array;

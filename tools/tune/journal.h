@@ -25,6 +25,7 @@ struct fl_journal_entry {
 	bool side;   /* the kernel changed it because we wrote another key */
 	bool resets; /* writing it makes the kernel change others: goes first when undoing as well */
 	bool rounded; /* the kernel may have rounded up what we wrote */
+	bool oneway;  /* the kernel may refuse to take back what we wrote */
 };
 
 struct fl_journal_list {

@@ -194,6 +194,25 @@ failed:
 	return -1;
 }
 
+static bool is_oneway(const struct fl_tune_item *it)
+{
+	return it->state == FL_TUNE_CHANGE && fl_catalog_irrevocable(it->set->key, it->wanted);
+}
+
+/* What cannot be set back is written after all else, when nothing else can fail any more. */
+static void oneway_last(struct fl_tune_plan *plan)
+{
+	struct fl_tune_item *items = fl_zalloc((size_t)plan->n * sizeof(*items));
+	int n = 0;
+
+	for (int last = 0; last <= 1; last++)
+		for (int i = 0; i < plan->n; i++)
+			if (is_oneway(&plan->items[i]) == last)
+				items[n++] = plan->items[i];
+	free(plan->items);
+	plan->items = items;
+}
+
 int fl_tune_compare(struct fl_tune_plan *plan)
 {
 	unsigned int kernel = fl_kernel_version();
@@ -204,6 +223,8 @@ int fl_tune_compare(struct fl_tune_plan *plan)
 
 	for (int i = 0; i < plan->n; i++)
 		err |= compare(&plan->items[i], kernel);
+	if (!err)
+		oneway_last(plan);
 	for (int i = 0; !err && i < plan->n; i++)
 		plan->count[plan->items[i].state]++;
 	return err;

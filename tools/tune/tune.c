@@ -561,6 +561,8 @@ static void print_revert(const struct fl_revert *r, int n)
 		if (r[i].result == FL_REVERT_LEFT)
 			fl_table_cell(t, "left: somebody else has set it since we wrote '%s'",
 				      r[i].entry->wrote);
+		else if (r[i].result == FL_REVERT_STAYS)
+			fl_table_cell(t, "stays: it cannot be set back before the next boot");
 		else if (r[i].result == FL_REVERT_GONE)
 			fl_table_cell(t, "gone: its interface or module is no longer there");
 		else
@@ -569,9 +571,12 @@ static void print_revert(const struct fl_revert *r, int n)
 		free(is);
 	}
 	fl_table_print(t, stdout);
-	printf("%d key%s: %d restored, %d held the original already, %d left, %d gone, %d failed\n",
+	printf("%d key%s: %d restored, %d held the original already, %d left, %d gone, %d failed",
 	       n, n == 1 ? "" : "s", count[FL_REVERT_DONE], count[FL_REVERT_SAME],
 	       count[FL_REVERT_LEFT], count[FL_REVERT_GONE], count[FL_REVERT_FAILED]);
+	if (count[FL_REVERT_STAYS])
+		printf(", %d until the next boot", count[FL_REVERT_STAYS]);
+	puts("");
 }
 
 static void json_revert(const struct fl_revert *r, int n)
@@ -616,7 +621,7 @@ static int run_revert(int argc, char **argv)
 	else
 		puts("nothing to revert: fairlead tune has changed nothing since boot");
 	for (int i = 0; i < n; i++) {
-		left += r[i].result == FL_REVERT_LEFT;
+		left += r[i].result == FL_REVERT_LEFT || r[i].result == FL_REVERT_STAYS;
 		free(r[i].now);
 	}
 	free(r);
@@ -685,8 +690,8 @@ static const struct fl_opt owners_opts[] = {
 	{ 0 },
 };
 static const struct fl_opt diff_opts[] = {
-	{ 0, "against", FL_OPT_STR, &opt_against, "NAME",
-	  "aks, eks, bottlerocket, openshift or talos" },
+	{ 0, "against", FL_OPT_STR, &opt_against, "aks|eks|bottlerocket|openshift|talos",
+	  "the platform to compare with" },
 	{ 'a', "all", FL_OPT_FLAG, &opt_all, NULL, "show keys that are the same, too" },
 	OPT_FACT,
 	{ 0 },
