@@ -602,3 +602,23 @@ const char *fl_catalog_reach(const struct fl_catalog_key *key)
 		return "yes";
 	}
 }
+
+fl_num fl_effective(enum fl_effective how, fl_num all, fl_num own, bool forwards)
+{
+	switch (how) {
+	case FL_EFFECTIVE_ALL:
+		return all;
+	case FL_EFFECTIVE_MAX:
+		return own > all ? own : all;
+	case FL_EFFECTIVE_MIN:
+		return own < all ? own : all;
+	case FL_EFFECTIVE_OR:
+		return own || all;
+	case FL_EFFECTIVE_AND:
+		return own && all;
+	case FL_EFFECTIVE_REDIRECTS:
+		return forwards ? own && all : own || all;
+	default:
+		return own;
+	}
+}

@@ -98,6 +98,9 @@ void fl_catalog_free(struct fl_catalog *c);
 /* The entry for a canonical name, or NULL. An exact name goes before a pattern. */
 const struct fl_catalog_key *fl_catalog_find(const struct fl_catalog *c, const char *name);
 
+/* What counts on an interface, given the value of 'all', its own, and whether it forwards IPv4. */
+fl_num fl_effective(enum fl_effective how, fl_num all, fl_num own, bool forwards);
+
 /* Can this key, once it holds this (canonical) value, not be set to another one before the next boot? */
 bool fl_catalog_irrevocable(const struct fl_catalog_key *key, const char *value);
 

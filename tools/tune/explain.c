@@ -37,26 +37,6 @@ static fl_num value_of(const char *catalog_name, const char *interface, bool *th
 	return n;
 }
 
-static fl_num combine(enum fl_effective how, fl_num all, fl_num own, bool forwards)
-{
-	switch (how) {
-	case FL_EFFECTIVE_ALL:
-		return all;
-	case FL_EFFECTIVE_MAX:
-		return own > all ? own : all;
-	case FL_EFFECTIVE_MIN:
-		return own < all ? own : all;
-	case FL_EFFECTIVE_OR:
-		return own || all;
-	case FL_EFFECTIVE_AND:
-		return own && all;
-	case FL_EFFECTIVE_REDIRECTS:
-		return forwards ? own && all : own || all;
-	default:
-		return own;
-	}
-}
-
 static const char *const effective_text[FL_EFFECTIVES] = {
 	[FL_EFFECTIVE_OWN] = "the interface's own value counts; 'all' does not",
 	[FL_EFFECTIVE_ALL] = "the value of 'all' counts",
@@ -99,7 +79,7 @@ static void effective_rows(const struct fl_catalog_key *key, const char *name, s
 		if (!there)
 			continue;
 		forwards = value_of("net.ipv4.conf.*.forwarding", *i, &there) != 0;
-		now = combine(key->effective, all, own, forwards);
+		now = fl_effective(key->effective, all, own, forwards);
 		if (array) {
 			struct json_object *o = json_object_new_object();
 

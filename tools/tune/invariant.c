@@ -452,6 +452,54 @@ static void src_valid_mark(struct look *l)
 			}
 }
 
+/* Does writing 'all' make the kernel write each interface as well? */
+static bool spreads(const struct fl_catalog_key *key)
+{
+	for (int i = 0; i < key->n_resets; i++)
+		if (!strcmp(key->resets[i], key->name))
+			return true;
+	return false;
+}
+
+/*
+ * A value of 'all' that does not do what it looks like, because an interface's own counts instead or
+ * is enough. Not for the larger and the smaller of both: there 'all' is meant to leave a choice.
+ */
+static void all_alone(struct look *l)
+{
+	for (int i = 0; i < l->plan->n; i++) {
+		const struct fl_tune_item *it = &l->plan->items[i];
+		const struct fl_catalog_key *key = it->set->key;
+		char *all = key->effective ? fl_interface_key(key->name, "all") : NULL;
+		fl_num wanted = fl_value_number(it->wanted);
+
+		for (char **in = l->m->interfaces; in && *in; in++) {
+			char *name, *fwd;
+			fl_num own;
+			bool other;
+
+			if (!all || strcmp(all, it->name) != 0 || spreads(key) ||
+			    it->state == FL_TUNE_ABSENT || key->effective == FL_EFFECTIVE_MAX ||
+			    key->effective == FL_EFFECTIVE_MIN)
+				break;
+			name = fl_interface_key(key->name, *in);
+			fwd = fl_interface_key("net.ipv4.conf.*.forwarding", *in);
+			other = number(l, name, 0, &own) &&
+				fl_effective(key->effective, wanted, own, is(l, fwd, 1)) != wanted;
+			if (other)
+				warn(l,
+				     "%s = %s does not reach %s, whose own value is %s: set %s as well",
+				     it->name, it->wanted, *in, N(own), key->name);
+			free(name);
+			free(fwd);
+			/* One is enough to say it. */
+			if (other)
+				break;
+		}
+		free(all);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*check)(struct look *l);
@@ -473,6 +521,7 @@ static const struct {
 	{ "key-bytes", keys_of_bytes },
 	{ "memory", cost },
 	{ "pacing", congestion },
+	{ "all-alone", all_alone },
 };
 
 #define N_INVARIANTS (sizeof(invariants) / sizeof(*invariants))
