@@ -19,6 +19,19 @@ ends_with() { local want=$1; shift; "$@"; [[ $? -eq $want ]]; }
 get() { sysctl -n "$1" | tr '\t' ' '; }
 is() { [[ $(get "$1") == "$2" ]] || { echo "$1 is '$(get "$1")', not '$2'"; return 1; }; }
 
+# now KEY: its value into $value, without starting a program: that is what takes the time here.
+now()
+{
+	local path=${1//./$'\1'}
+
+	path=${path//\//.}
+	path=/proc/sys/${path//$'\1'//}
+	[[ -e $path ]] || return
+	value=
+	read -r -d '' value <"$path"
+	value=${value//$'\t'/ }
+}
+
 # Everything there is, but for what moves by itself.
 moving='_count|_nr|nr|state|random|ns_last_pid|perf_|sched|cad_pid|pty|_report|free_hot'
 dump() { sysctl -a 2>/dev/null | grep -E '^(net|vm|kernel|fs)\.' | grep -E -v "^[^=]*($moving)"; }
@@ -43,11 +56,9 @@ tune list --keys --json >"$lib_work/keys"
 version=$(uname -r | sed -E 's/^([0-9]+)\.([0-9]+).*/\1 \2/')
 wrong=() keys=0
 while IFS=$'\t' read -r key want; do
-	path=/proc/sys/${key//.//}
-	[[ -e $path ]] || continue
+	now "$key" || continue
 	keys=$((keys + 1))
-	now=$(tr '\t' ' ' <"$path")
-	[[ $now == "$want" ]] || wrong+=("$key is '$now' and not '$want' after boot")
+	[[ $value == "$want" ]] || wrong+=("$key is '$value' and not '$want' after boot")
 done < <(jq -r --argjson v "[${version/ /,}]" '
 	.keys[] | (.defaults | map(select(.value and ((.since // "0.0") | split(".") | map(tonumber)) <= $v))
 		| sort_by((.since // "0.0") | split(".") | map(tonumber)) | last) as $d
@@ -141,10 +152,9 @@ for one in $profiles "$(tr '\n' ' ' <<<"$profiles")"; do
 	tune apply $one >"$lib_work/out" 2>&1
 	status=$? wrong=() keys=0
 	while IFS=$'\t' read -r key wanted; do
-		path=$(tr ./ /. <<<"$key")
-		read -r -d '' now <"/proc/sys/$path"
 		keys=$((keys + 1))
-		[[ ${now//$'\t'/ } == "$wanted" ]] || wrong+=("$key is '$now', not '$wanted'")
+		now "$key"
+		[[ $value == "$wanted" ]] || wrong+=("$key is '$value', not '$wanted'")
 	done < <(jq -r '.keys[] | select(.state == "ok" or .state == "change") | [.key, .wanted] | @tsv' "$lib_work/plan")
 	[[ $status -eq 0 && $keys -gt 1 ]] || wrong+=("apply: $(<"$lib_work/out")")
 	tune verify >"$lib_work/out" 2>&1 || wrong+=("verify: $(<"$lib_work/out")")
@@ -359,7 +369,7 @@ taken() # ALL OWN [KEY VALUE]...
 
 	sysctl -qw "net.ipv4.conf.all.rp_filter=$1" "net.ipv4.conf.veth0.rp_filter=$2"
 	before=$(echos)
-	in_other ping -c 1 -W 1 -w 1 -i 0.2 -I 198.51.100.1 192.0.2.1 >/dev/null
+	in_other ping -c 1 -W 0.3 -I 198.51.100.1 192.0.2.1 >/dev/null
 	[[ $(echos) -gt $before ]]
 }
 wrong=()
