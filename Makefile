@@ -262,6 +262,8 @@ install: tools
 	install -dm755 $(DESTDIR)$(PREFIX)/share/fairlead
 	cp -r --no-preserve=ownership sysctl/. $(DESTDIR)$(PREFIX)/share/fairlead/
 	for m in $(man_src); do install -Dm644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -Dm644 tools/completion/fairlead.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fairlead
+	install -Dm644 tools/completion/_fairlead $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_fairlead
 	for u in $(wildcard tools/systemd/*); do install -dm755 $(DESTDIR)$(PREFIX)/lib/systemd/system && \
 		sed 's|/usr/sbin/|$(PREFIX)/sbin/|' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/} || exit 1; done
 	install -dm755 $(DESTDIR)$(PREFIX)/lib/udev/rules.d

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli.h"
+#include "complete.h"
 #include "msg.h"
 
 #include <errno.h>
@@ -209,6 +210,8 @@ int fl_cli_main(int argc, char **argv, const struct fl_object *objects)
 		help_top(stderr, objects);
 		return FL_USAGE;
 	}
+	if (!strcmp(argv[1], FL_COMPLETE_WORD))
+		return finish(fl_complete(argc - 2, argv + 2, objects));
 	if (is_help(argv[1])) {
 		help_top(stdout, objects);
 		return finish(FL_OK);

@@ -47,6 +47,8 @@ struct fl_verb {
 	int min_args, max_args;	   /* positional arguments; max < 0: any number */
 	/* argv holds positional arguments only. Returns enum fl_exit. */
 	int (*run)(int argc, char **argv);
+	/* Prints with fl_complete_word() what an argument may be; NULL: files, if args names any. */
+	void (*complete)(void);
 };
 
 struct fl_object {
