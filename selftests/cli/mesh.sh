@@ -45,6 +45,10 @@ if [[ $sum == "$(sha256sum "$dir/c.key")" && ! -e $dir/nothing ]]; then ok "noth
 else fail "nothing was lost"; fi
 check "genkey --json" jq -e '.schema == 1 and (.private_key | length) == 44' <("${mesh[@]}" genkey --json)
 check "pubkey --json" jq -e ".schema == 1 and .public_key == \"$b\"" <("${mesh[@]}" pubkey -j -k "$dir/b.key")
+"${mesh[@]}" genpsk --out "$dir/psk"
+check "genpsk --out makes a file of mode 600 that wg takes for a key" test "$(stat -c '%a %s' "$dir/psk")" == "600 45"
+check "no two are the same" test "$(umask 077; "${mesh[@]}" genpsk)" != "$(<"$dir/psk")"
+check_fails 1 "psk: cannot create: File exists" "genpsk --out overwrites nothing" "${mesh[@]}" genpsk --out "$dir/psk"
 check_fails 1 "standard input: empty" "pubkey of nothing" "${mesh[@]}" pubkey </dev/null
 check_fails 1 "standard input: not a private key" "pubkey of something else" "${mesh[@]}" pubkey <<<"hello"
 if [[ -w /dev/full ]]; then
@@ -98,14 +102,19 @@ sed "s|^PublicKey = $a|PublicKey = $b|" "$dir/good" >"$dir/twice"
 refused 1 "$dir/twice:5: PublicKey: node \"b\" has the key of node \"a\" \(line 2\)" "two nodes with one key" -c "$dir/twice" -k "$key"
 (echo "[Mesh]"; echo "Strict = yes"; cat "$dir/good") >"$dir/strict"
 refused 1 "$dir/strict: Strict = yes needs the guard, which this version does not have: set Strict = no" "Strict" -c "$dir/strict" -k "$key"
-(echo "[Mesh]"; echo "Lanes = 4"; cat "$dir/good") >"$dir/lanes"
-refused 1 "$dir/lanes: Lanes = 2 or more: this version has one lane: set Lanes = 1" "Lanes" -c "$dir/lanes" -k "$key"
 refused 2 "--interface: 'sixteencharacter' has 16 characters; the kernel allows 15" "a name over 15 characters" -c "$dir/good" -k "$key" -i sixteencharacter
 refused 2 "--interface: not a name" "a name that is none" -c "$dir/good" -k "$key" --interface a/b
 refused 2 "--interface: not a name" "an empty name" -c "$dir/good" -k "$key" --interface ''
 refused 2 "mesh [a-z]*: unknown option '--frob'" "an unknown option" --frob
 refused 2 "mesh [a-z]*: option '(--config|-c)' wants a value" "an option without its value" -c
 refused 2 "mesh [a-z]*: unexpected argument 'now'" "an argument" now
+for time in '' x 0 0s -1 5h 61m 30s1 '3 s' 99999999999; do
+	check_fails 2 "--confirm: '$time' is not a time; write 1s to 60m" "up --confirm '$time'" \
+		"${mesh[@]}" up --confirm "$time"
+done
+check_fails 2 "--count: write a number from 1 to 1000" "ping no packets" "${mesh[@]}" ping -n 0
+check_fails 2 "--count: write a number from 1 to 1000" "ping too many" "${mesh[@]}" ping --count 1001
+check_fails 2 "--watch: 'x' is not a whole number" "show --watch x" "${mesh[@]}" show --watch x
 check_fails 2 "unknown verb 'mesh frob'; .fairlead mesh --help. lists them" "an unknown verb" "${mesh[@]}" frob
 check_fails 2 "Usage: fairlead mesh VERB" "no verb" "${mesh[@]}"
 

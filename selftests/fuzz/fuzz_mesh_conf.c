@@ -8,15 +8,15 @@
 /* What is accepted must keep the promises that conf.h makes. */
 static void check(const struct fl_mesh *mesh)
 {
-	unsigned int lanes = mesh->lanes ? mesh->lanes : FL_MESH_LANES;
-
-	if (!mesh->n_nodes || !mesh->listen_port || mesh->listen_port + lanes - 1 > 65535)
+	if (!mesh->n_nodes || !mesh->listen_port || !mesh->max_lanes ||
+	    mesh->max_lanes > FL_MESH_LANES || mesh->listen_port + mesh->max_lanes - 1 > 65535)
 		abort();
 	for (size_t i = 0; i < mesh->n_nodes; i++) {
 		const struct fl_node *n = &mesh->nodes[i];
 
 		if (fl_mesh_find(mesh, &n->public_key) != n ||
-		    fl_key_is_low_order(&n->public_key) || !n->n_addresses)
+		    fl_key_is_low_order(&n->public_key) || !n->n_addresses || !n->lanes ||
+		    n->lanes > mesh->max_lanes)
 			abort();
 		for (size_t j = 0; j < n->n_addresses; j++) {
 			const struct fl_claim *c = fl_mesh_owner(mesh, &n->addresses[j]);
@@ -27,7 +27,8 @@ static void check(const struct fl_mesh *mesh)
 		for (size_t j = 0; j < n->n_endpoints; j++) {
 			struct fl_prefix addr;
 
-			if (!n->endpoints[j].port || !n->endpoints[j].host)
+			if (!n->endpoints[j].port || !n->endpoints[j].host ||
+			    n->endpoints[j].port + n->lanes - 1 > 65535)
 				abort();
 			if (n->endpoints[j].addr.ss_family == AF_UNSPEC)
 				continue;

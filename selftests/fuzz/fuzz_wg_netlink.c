@@ -10,7 +10,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fl_plan have = { 0 }, nothing = { 0 };
+	struct fl_plan have, nothing;
+	struct fl_lane *lane = &have.lanes[0];
 	struct nlmsghdr *nlh;
 	struct fl_ops ops;
 	int len = size;
@@ -18,18 +19,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size || size > FL_NL_BATCH)
 		return 0;
+	fl_plan_init(&have);
+	fl_plan_init(&nothing);
 	copy = malloc(size); /* aligned, and with an end that the sanitizer sees */
 	memcpy(copy, data, size);
 	for (nlh = (void *)copy; fl_nl_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len))
-		if (fl_wg_decode(nlh, &have))
+		if (fl_wg_decode(nlh, lane))
 			break;
-	fl_wg_decoded(&have);
-	for (size_t i = 0; i < have.n_peers; i++)
-		if (!fl_plan_peer(&have, &have.peers[i].public_key))
+	fl_wg_decoded(lane);
+	for (size_t i = 0; i < lane->n_peers; i++)
+		if (!fl_lane_peer(lane, &lane->peers[i].public_key))
 			abort();
 	/* What was read must be good enough for all that is done with it. */
-	strcpy(nothing.link.kind, "wireguard");
-	have.link.ifindex = 1;
+	strcpy(nothing.lanes[0].link.kind, "wireguard");
+	lane->link.ifindex = 1;
 	ops = fl_plan_diff(&nothing, &have);
 	json_object_put(fl_ops_json(&ops));
 	fl_ops_free(&ops);

@@ -106,7 +106,7 @@ static const struct broken broken[] = {
 	{ NODE_A "PrivateKey = " K3 "\n",
 	  { "m:3: PrivateKey: unknown key; a mesh file is the same" } },
 	{ NODE_A "PostUp = rm -rf /\n", { "m:3: PostUp: unknown key; no commands are run" } },
-	{ NODE_A "MTU = 1400\n", { "m:3: MTU: belongs in [Mesh], not here" } },
+	{ NODE_A "Strict = no\n", { "m:3: Strict: belongs in [Mesh], not here" } },
 	{ "[Mesh]\nPodCIDR = 10.1.0.0/24\n" NODE_A,
 	  { "m:2: PodCIDR: belongs in a [Node], not here" } },
 	{ NODE_A "PublicKey = " K2 "\n", { "m:3: PublicKey: given again (first in line 2)" } },
@@ -132,7 +132,7 @@ static const struct broken broken[] = {
 	{ "[Mesh]\nListenPort = 65530\nLanes = 8\n" NODE_A,
 	  { "m:2: ListenPort: 65530 and the 7 ports after it, one a lane, go beyond 65535; "
 	    "write at most 65528" } },
-	{ "[Mesh]\nListenPort = 65530\nLanes = auto\n" NODE_A,
+	{ "[Mesh]\nListenPort = 65530\nLanes = auto\n" NODE_A "CPUs = 40\n",
 	  { "m:2: ListenPort: 65530 and the 15 ports after it" } },
 	{ "[Mesh]\nMTU = 575\n" NODE_A,
 	  { "m:2: MTU: '575' is not a usable MTU; write 576 to 65455" } },
@@ -195,6 +195,10 @@ static const struct broken broken[] = {
 	  { "m:5: Endpoint: port 65533 and the 3 ports after it" } },
 	{ NODE_A "Endpoint = 192.0.2.1\n" NODE_B "Endpoint = 192.0.2.2, 192.0.2.1:51820\n",
 	  { "m:6: Endpoint: 192.0.2.1:51820 is also an endpoint of node \"a\" (line 3)" } },
+	{ "[Mesh]\nLanes = 4\n" NODE_A "Endpoint = 192.0.2.1:1000\n" NODE_B
+	  "Endpoint = 192.0.2.1:1003\n",
+	  { "m:8: Endpoint: 192.0.2.1:1003 is the port of a lane of node \"a\" (line 5), which has 4 "
+	    "ports from 1000 on; leave 4 ports between them" } },
 	{ NODE_A "Endpoint = 192.0.2.1, 192.0.2.1\n",
 	  { "m:3: Endpoint: 192.0.2.1:51820 is also an endpoint of node \"a\"" } },
 
@@ -256,6 +260,23 @@ static const struct broken broken[] = {
 	  { "m:3: PersistentKeepalive: '65536' is not a time" } },
 	{ NODE_A "PersistentKeepalive = 25s\n",
 	  { "m:3: PersistentKeepalive: '25s' is not a time" } },
+
+	/* PresharedKeys */
+	{ "[Mesh]\nPresharedKeys = yes\n" NODE_A,
+	  { "m:2: PresharedKeys: 'yes' is none of off, files, derived" } },
+	{ NODE_A "PresharedKey = " K1 "\n",
+	  { "m:3: PresharedKey: unknown key; keys of pairs stand in files of their own" } },
+
+	/* MTU, Lanes and CPUs of a node */
+	{ NODE_A "MTU = auto\n", { "m:3: MTU: 'auto' is not a usable MTU; write 576 to 65455" } },
+	{ NODE_A "MTU = 575\n", { "m:3: MTU: '575' is not a usable MTU" } },
+	{ NODE_A "Lanes = 0\n", { "m:3: Lanes: '0' is not a number of lanes; write 1 to 16" } },
+	{ NODE_A "Lanes = auto\n", { "m:3: Lanes: 'auto' is not a number of lanes" } },
+	{ NODE_A "Lanes = 2\nLanes = 3\n", { "m:4: Lanes: given again (first in line 3)" } },
+	{ NODE_A "CPUs = 0\n", { "m:3: CPUs: '0' is not a number of CPUs; write what nproc" } },
+	{ "[Mesh]\nCPUs = 2\n" NODE_A, { "m:2: CPUs: belongs in a [Node], not here" } },
+	{ NODE_A "Lanes = 8\nEndpoint = 192.0.2.1:65530\n",
+	  { "m:4: Endpoint: port 65530 and the 7 ports after it" } },
 
 	/* all errors, sorted by line */
 	{ "[Mesh]\nMTU = 9\nFoo = 1\n[Node \"a\"]\nEndpoint = x y\nPublicKey = " K1 "\n" NODE_A,
@@ -402,6 +423,31 @@ static void defaults(void **state)
 	fl_mesh_free(mesh);
 }
 
+/* How many lanes: the node's own, the mesh's, or what its CPUs make; of a pair the smaller. */
+static void lanes(void **state)
+{
+	static const char four[] = "[Mesh]\nLanes = 4\n" NODE_A NODE_B "Lanes = 2\nCPUs = 64\n";
+	static const char automatic[] = "[Mesh]\nLanes = auto\n" NODE_A "CPUs = 9\n" NODE_B;
+	struct fl_mesh *mesh;
+
+	(void)state;
+	mesh = parse(four, strlen(four));
+	assert_non_null(mesh);
+	assert_int_equal(mesh->nodes[0].lanes, 4);
+	assert_int_equal(mesh->nodes[1].lanes, 2);
+	assert_int_equal(fl_mesh_lanes(&mesh->nodes[0], &mesh->nodes[1]), 2);
+	assert_int_equal(mesh->max_lanes, 4);
+	fl_mesh_free(mesh);
+	mesh = parse(automatic, strlen(automatic));
+	assert_non_null(mesh);
+	assert_int_equal(mesh->nodes[0].lanes, 4);
+	assert_int_equal(mesh->nodes[1].lanes, 1);
+	fl_mesh_free(mesh);
+	assert_int_equal(fl_mesh_auto_lanes(1), 1);
+	assert_int_equal(fl_mesh_auto_lanes(32), 16);
+	assert_int_equal(fl_mesh_auto_lanes(65536), 16);
+}
+
 /* Values made with another BLAKE2b: hashlib.blake2b(key, digest_size=16, person=b"fairlead ula 1"),
  * the first byte replaced by fd. They must never change: a mesh would lose its addresses. */
 static void derived_addresses(void **state)
@@ -502,6 +548,7 @@ int main(void)
 		cmocka_unit_test(broken_files),
 		cmocka_unit_test(everything),
 		cmocka_unit_test(defaults),
+		cmocka_unit_test(lanes),
 		cmocka_unit_test(derived_addresses),
 		cmocka_unit_test(v4_only_mesh_may_have_a_small_mtu),
 		cmocka_unit_test(longest_line_and_name),

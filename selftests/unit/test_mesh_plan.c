@@ -25,15 +25,15 @@ static struct fl_prefix prefix(const char *text)
 
 static void link_of(struct fl_plan *p, unsigned int mtu)
 {
-	strcpy(p->link.name, "fl0");
-	strcpy(p->link.kind, "wireguard");
-	p->link.ifindex = 7;
-	p->link.mtu = mtu;
-	p->link.up = true;
-	p->link.listen_port = 51820;
-	p->link.alias = fl_strdup("fairlead mesh m");
-	p->link.private_key = fl_key_new();
-	p->link.private_key->bytes[0] = 8;
+	strcpy(p->lanes[0].link.name, "fl0");
+	strcpy(p->lanes[0].link.kind, "wireguard");
+	p->lanes[0].link.ifindex = 7;
+	p->lanes[0].link.mtu = mtu;
+	p->lanes[0].link.up = true;
+	p->lanes[0].link.listen_port = 51820;
+	p->lanes[0].link.alias = fl_strdup("fairlead mesh m");
+	p->lanes[0].link.private_key = fl_key_new();
+	p->lanes[0].link.private_key->bytes[0] = 8;
 }
 
 /* Keys must be added in order; NULL or "" leaves out. */
@@ -42,8 +42,9 @@ static struct fl_peer *peer(struct fl_plan *p, uint8_t key, const char *endpoint
 {
 	struct fl_peer *peer;
 
-	p->peers = fl_realloc(p->peers, p->n_peers + 1, sizeof(*p->peers));
-	peer = &p->peers[p->n_peers++];
+	p->lanes[0].peers =
+		fl_realloc(p->lanes[0].peers, p->lanes[0].n_peers + 1, sizeof(*p->lanes[0].peers));
+	peer = &p->lanes[0].peers[p->lanes[0].n_peers++];
 	memset(peer, 0, sizeof(*peer));
 	peer->public_key.bytes[0] = key;
 	if (endpoint) {
@@ -66,14 +67,16 @@ static struct fl_peer *peer(struct fl_plan *p, uint8_t key, const char *endpoint
 
 static void addr(struct fl_plan *p, const char *text)
 {
-	p->addrs = fl_realloc(p->addrs, p->n_addrs + 1, sizeof(*p->addrs));
-	p->addrs[p->n_addrs++] = prefix(text);
+	p->lanes[0].addrs =
+		fl_realloc(p->lanes[0].addrs, p->lanes[0].n_addrs + 1, sizeof(*p->lanes[0].addrs));
+	p->lanes[0].addrs[p->lanes[0].n_addrs++] = prefix(text);
 }
 
 static void route(struct fl_plan *p, const char *dst, const char *src)
 {
 	p->routes = fl_realloc(p->routes, p->n_routes + 1, sizeof(*p->routes));
-	p->routes[p->n_routes] = (struct fl_route){ .dst = prefix(dst), .protocol = FL_RTPROT };
+	p->routes[p->n_routes] =
+		(struct fl_route){ .dst = prefix(dst), .protocol = FL_RTPROT, .lanes = 1 };
 	if (src)
 		p->routes[p->n_routes].src = prefix(src);
 	p->n_routes++;
@@ -87,6 +90,8 @@ static int setup(void **state)
 {
 	struct pair *p = fl_zalloc(sizeof(*p));
 
+	fl_plan_init(&p->want);
+	fl_plan_init(&p->have);
 	link_of(&p->want, 1420);
 	link_of(&p->have, 1420);
 	*state = p;
@@ -149,9 +154,9 @@ static void same(void **state)
 		route(plan, "10.0.0.1", "10.0.0.9");
 	}
 	/* What is counted is no difference. */
-	p->have.peers[0].rx = 7;
-	p->have.peers[0].handshake = 8;
-	p->have.link.fwmark = 9;
+	p->have.lanes[0].peers[0].rx = 7;
+	p->have.lanes[0].peers[0].handshake = 8;
+	p->have.lanes[0].link.fwmark = 9;
 	expect(p, "");
 }
 
@@ -195,11 +200,11 @@ static void order(void **state)
 {
 	struct pair *p = *state;
 
-	p->have.link.mtu = 1500;
-	p->have.link.listen_port = 1;
-	p->have.link.up = false;
-	free(p->have.link.alias);
-	p->have.link.alias = NULL;
+	p->have.lanes[0].link.mtu = 1500;
+	p->have.lanes[0].link.listen_port = 1;
+	p->have.lanes[0].link.up = false;
+	free(p->have.lanes[0].link.alias);
+	p->have.lanes[0].link.alias = NULL;
 	peer(&p->want, 4, NULL, ALLOWED("10.0.0.1"));
 	peer(&p->want, 8, NULL, ALLOWED("10.0.0.2"));
 	peer(&p->have, 8, NULL, ALLOWED("10.0.0.3"));
@@ -231,7 +236,7 @@ static void peer_fields(void **state)
 
 	w->name = "a";
 	w->keepalive = 25;
-	h->psk = fl_key_new();
+	h->psk = fl_keys_new(&p->have.lanes[0].psks);
 	h->psk->bytes[3] = 1;
 	expect(p, "~ peer a (B) endpoint 192.0.2.2:51820 -> 192.0.2.1:51820 keepalive 0 -> 25 "
 		  "preshared key removed\n");
@@ -242,9 +247,9 @@ static void undone_is_the_reverse(void **state)
 	struct pair *p = *state;
 	struct fl_plan t;
 
-	p->have.link.up = false;
-	fl_key_free(p->have.link.private_key);
-	p->have.link.private_key = NULL;
+	p->have.lanes[0].link.up = false;
+	fl_key_free(p->have.lanes[0].link.private_key);
+	p->have.lanes[0].link.private_key = NULL;
 	peer(&p->want, 4, NULL, ALLOWED("10.0.0.1"));
 	addr(&p->want, "10.0.0.8");
 	route(&p->want, "10.0.0.1", NULL);
@@ -270,6 +275,168 @@ static void routes_with_metrics(void **state)
 	route(&p->have, "fd00::/64", NULL);
 	p->have.routes[1].metric = 1024;
 	expect(p, "- route fd00::/64\n");
+}
+
+/* Where a path carries less than the link: MTU and MSS of a route. */
+static void route_mtu(void **state)
+{
+	struct pair *p = *state;
+
+	route(&p->want, "10.0.0.1", NULL);
+	p->want.routes[0].mtu = 1380;
+	p->want.routes[0].advmss = 1340;
+	route(&p->want, "10.0.0.2", NULL);
+	p->want.routes[1].mtu = 1380;
+	route(&p->have, "10.0.0.2", NULL);
+	p->have.routes[0].mtu = 1300;
+	p->have.routes[0].advmss = 1260;
+	expect(p, "+ route 10.0.0.1/32 mtu 1380 advmss 1340\n"
+		  "~ route 10.0.0.2/32 mtu 1300 -> 1380 advmss 1260 -> (link)\n");
+}
+
+/* A second lane, with all that is of one lane. */
+static void second_lane(struct fl_plan *p)
+{
+	struct fl_lane first = p->lanes[0];
+	struct fl_plan lane = { 0 };
+
+	p->lanes[0] = (struct fl_lane){ 0 };
+	link_of(p, 1420);
+	lane.lanes[0] = p->lanes[0];
+	p->lanes[0] = first;
+	p->lanes[1] = lane.lanes[0];
+	strcpy(p->lanes[1].link.name, "fl1");
+	p->lanes[1].link.ifindex = 8;
+	p->lanes[1].link.listen_port = 51821;
+	free(p->lanes[1].link.alias);
+	p->lanes[1].link.alias = fl_lane_alias("m", "fl0", 1);
+	p->lanes[0].link.rp_filter = p->lanes[1].link.rp_filter = 2;
+}
+
+static void groups(struct fl_plan *p, uint32_t base)
+{
+	p->nexthops.base = base;
+	p->nexthops.lanes[FL_V4] = 3;
+	p->nexthops.groups[FL_V4][1] = 3;
+}
+
+static void one_lane_to_two(void **state)
+{
+	struct pair *p = *state;
+	const char *const there = "+ link fl1 type wireguard mtu 1420\n"
+				  "~ link fl1 rp_filter 2\n"
+				  "~ device fl1 public key (none) -> "
+				  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
+				  "listen port 0 -> 51821\n"
+				  "~ link fl1 down -> up\n"
+				  "~ sysctl net.ipv4.fib_multipath_hash_policy 0 -> 1\n"
+				  "+ nexthop 640 IPv4 dev fl0\n"
+				  "+ nexthop 641 IPv4 dev fl1\n"
+				  "+ nexthop 657 IPv4 group of fl0, fl1\n"
+				  "~ route 10.0.0.1/32 lanes 1 -> 2\n";
+	const char *const back = "~ sysctl net.ipv4.fib_multipath_hash_policy 1 -> 0\n"
+				 "~ route 10.0.0.1/32 lanes 2 -> 1\n"
+				 "- nexthop 657 IPv4 group of fl0, fl1\n"
+				 "- nexthop 640 IPv4 dev fl0\n"
+				 "- nexthop 641 IPv4 dev fl1\n"
+				 "- link fl1\n";
+	struct fl_plan t;
+
+	second_lane(&p->want);
+	p->have.lanes[0].link.rp_filter = 2;
+	groups(&p->want, 640);
+	p->want.hash_policy[FL_V4] = 1;
+	p->have.hash_policy[FL_V4] = 0;
+	route(&p->want, "10.0.0.1", NULL);
+	p->want.routes[0].lanes = 2;
+	route(&p->have, "10.0.0.1", NULL);
+	expect(p, there);
+	t = p->want;
+	p->want = p->have;
+	p->have = t;
+	expect(p, back);
+	/* The end of a mesh takes all of it along but the policy. */
+	fl_plan_free(&p->want);
+	p->want.hash_policy[FL_V4] = 0;
+	expect(p, "~ sysctl net.ipv4.fib_multipath_hash_policy 1 -> 0\n- link fl0\n- link fl1\n");
+}
+
+/* A lane that went down takes its nexthop along, and the group loses a member. */
+static void group_that_lost_a_lane(void **state)
+{
+	struct pair *p = *state;
+
+	second_lane(&p->want);
+	second_lane(&p->have);
+	groups(&p->want, 640);
+	groups(&p->have, 640);
+	expect(p, "");
+	p->have.lanes[1].link.up = false;
+	p->have.nexthops.lanes[FL_V4] = 1;
+	p->have.nexthops.groups[FL_V4][1] = 1;
+	expect(p, "~ link fl1 down -> up\n"
+		  "+ nexthop 641 IPv4 dev fl1\n"
+		  "~ nexthop 657 IPv4 group of fl0 -> fl0, fl1\n");
+	/* Another block of ids: the new one is there before the old one goes. */
+	groups(&p->have, 704);
+	p->have.lanes[1].link.up = true;
+	expect(p, "+ nexthop 640 IPv4 dev fl0\n"
+		  "+ nexthop 641 IPv4 dev fl1\n"
+		  "+ nexthop 657 IPv4 group of fl0, fl1\n"
+		  "- nexthop 721 IPv4 group of fl0, fl1\n"
+		  "- nexthop 704 IPv4 dev fl0\n"
+		  "- nexthop 705 IPv4 dev fl1\n");
+}
+
+static void lane_names(void **state)
+{
+	static const struct {
+		const char *first;
+		unsigned int i;
+		const char *name; /* NULL: too long */
+	} cases[] = {
+		{ "fl0", 0, "fl0" },
+		{ "fl0", 15, "fl15" },
+		{ "fl9", 1, "fl10" },
+		{ "mesh", 0, "mesh" },
+		{ "mesh", 2, "mesh2" },
+		{ "wg10", 3, "wg13" },
+		{ "wg-00", 1, "wg-01" },
+		{ "7", 1, "8" },
+		{ "x99999", 1, "x910000" },
+		{ "interface-name0", 9, "interface-name9" },
+		{ "interface-name0", 10, NULL },
+		{ "interface-names", 1, NULL },
+	};
+	char name[IFNAMSIZ];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool ok = fl_lane_name(cases[i].first, cases[i].i, name);
+
+		if (ok != !!cases[i].name || (ok && strcmp(name, cases[i].name)))
+			fail_msg("%s, %u: %s", cases[i].first, cases[i].i, name);
+	}
+}
+
+static void lane_aliases(void **state)
+{
+	char *alias;
+
+	(void)state;
+	for (int i = 1; i < FL_MESH_LANES; i++) {
+		alias = fl_lane_alias("prod", "fl0", i);
+		assert_int_equal(fl_lane_of_alias(alias, "fl0"), i);
+		assert_int_equal(fl_lane_of_alias(alias, "fl1"), -1);
+		free(alias);
+	}
+	assert_int_equal(fl_lane_of_alias(NULL, "fl0"), -1);
+	assert_int_equal(fl_lane_of_alias("", "fl0"), -1);
+	assert_int_equal(fl_lane_of_alias("fairlead mesh prod", "fl0"), -1);
+	assert_int_equal(fl_lane_of_alias("fairlead mesh prod lane 16 of fl0", "fl0"), -1);
+	assert_int_equal(fl_lane_of_alias("fairlead mesh prod lane 1", "fl0"), -1);
+	assert_int_equal(fl_lane_of_alias("fairlead mesh prod lane x of fl0", "fl0"), -1);
+	assert_int_equal(fl_lane_of_alias("my mesh prod lane 1 of fl0", "fl0"), -1);
 }
 
 static void minus(void **state)
@@ -348,6 +515,11 @@ int main(void)
 		T(peer_fields),
 		T(undone_is_the_reverse),
 		T(routes_with_metrics),
+		T(route_mtu),
+		T(one_lane_to_two),
+		T(group_that_lost_a_lane),
+		cmocka_unit_test(lane_names),
+		cmocka_unit_test(lane_aliases),
 		cmocka_unit_test(minus),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(sessions),

@@ -103,7 +103,7 @@ static void round_trip_with(size_t size)
 	const struct fl_key private_key = { { 1, 2, 3 } };
 	const struct fl_wg_set set = { 7, &private_key, 51820, changes, PEERS };
 	struct fl_wg_cursor c = { 0 };
-	struct fl_plan plan = { 0 };
+	struct fl_lane plan = { 0 };
 	uint8_t *buf = fl_zalloc(size);
 	struct nlmsghdr *nlh;
 	size_t messages = 0;
@@ -135,7 +135,7 @@ static void round_trip_with(size_t size)
 		for (size_t j = 0; j < p->n_allowed; j++)
 			assert_int_equal(fl_prefix_cmp(&p->allowed[j], &allowed[j]), 0);
 	}
-	fl_plan_free(&plan);
+	fl_lane_free(&plan);
 	free(buf);
 }
 
@@ -177,7 +177,7 @@ static void device_only(void **state)
 {
 	const struct fl_wg_set set = { 7, NULL, 1234, NULL, 0 };
 	struct fl_wg_cursor c = { 0 };
-	struct fl_plan plan = { 0 };
+	struct fl_lane plan = { 0 };
 	uint8_t buf[1024];
 	struct nlmsghdr *nlh;
 
@@ -189,7 +189,7 @@ static void device_only(void **state)
 	assert_int_equal(plan.n_peers, 0);
 	assert_null(plan.link.private_key);
 	assert_null(fl_wg_encode(buf, sizeof(buf), 42, &set, &c));
-	fl_plan_free(&plan);
+	fl_lane_free(&plan);
 }
 
 /* ---- what no kernel says ---- */
@@ -204,10 +204,10 @@ static struct nlmsghdr *begin(void *buf)
 
 static void refused(const struct nlmsghdr *nlh)
 {
-	struct fl_plan plan = { 0 };
+	struct fl_lane plan = { 0 };
 
 	assert_int_equal(fl_wg_decode(nlh, &plan), -EBADMSG);
-	fl_plan_free(&plan);
+	fl_lane_free(&plan);
 }
 
 static void bad_allowed(uint16_t family, const void *addr, size_t len, uint8_t cidr)
@@ -269,7 +269,7 @@ static void malformed(void **state)
 
 static void unknown_attributes_are_fine(void **state)
 {
-	struct fl_plan plan = { 0 };
+	struct fl_lane plan = { 0 };
 	char buf[1024];
 	struct nlmsghdr *nlh = begin(buf);
 
@@ -278,7 +278,7 @@ static void unknown_attributes_are_fine(void **state)
 	mnl_attr_put_u16(nlh, WGDEVICE_A_LISTEN_PORT, 5);
 	assert_int_equal(fl_wg_decode(nlh, &plan), 0);
 	assert_int_equal(plan.link.listen_port, 5);
-	fl_plan_free(&plan);
+	fl_lane_free(&plan);
 }
 
 int main(void)

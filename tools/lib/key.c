@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "key.h"
+#include "mem.h"
 #include "msg.h"
 
 #include <ctype.h>
@@ -34,6 +35,42 @@ struct fl_key *fl_key_new(void)
 void fl_key_free(struct fl_key *key)
 {
 	sodium_free(key); /* wipes */
+}
+
+struct fl_keys {
+	struct fl_key **blocks;
+	size_t n;
+};
+
+/* One page less what sodium_malloc() puts before it. */
+#define KEYS_OF_BLOCK 126
+
+struct fl_key *fl_keys_new(struct fl_keys **keys)
+{
+	struct fl_keys *k = *keys ? *keys : fl_zalloc(sizeof(*k));
+	size_t block = k->n / KEYS_OF_BLOCK, i = k->n % KEYS_OF_BLOCK;
+
+	init();
+	*keys = k;
+	if (!i) {
+		k->blocks = fl_realloc(k->blocks, block + 1, sizeof(struct fl_key *));
+		k->blocks[block] = sodium_allocarray(KEYS_OF_BLOCK, sizeof(struct fl_key));
+		if (!k->blocks[block])
+			exit(fl_fail("out of memory"));
+		memset(k->blocks[block], 0, KEYS_OF_BLOCK * sizeof(struct fl_key));
+	}
+	k->n++;
+	return &k->blocks[block][i];
+}
+
+void fl_keys_free(struct fl_keys **keys)
+{
+	for (size_t i = 0; *keys && i * KEYS_OF_BLOCK < (*keys)->n; i++)
+		sodium_free((*keys)->blocks[i]);
+	if (*keys)
+		free((*keys)->blocks);
+	free(*keys);
+	*keys = NULL;
 }
 
 bool fl_key_parse(struct fl_key *key, const char *base64)
@@ -108,7 +145,15 @@ void fl_key_public(struct fl_key *public_key, const struct fl_key *private_key)
 	crypto_scalarmult_base(public_key->bytes, private_key->bytes);
 }
 
-struct fl_key *fl_key_read_fd(int fd, const char *name)
+/* What messages call a key, and which verb makes one. */
+struct kind {
+	const char *name, *verb;
+};
+
+static const struct kind private_kind = { "private key", "genkey" };
+static const struct kind secret_kind = { "preshared key or mesh secret", "genpsk" };
+
+static struct fl_key *read_fd(int fd, const char *name, const struct kind *kind)
 {
 	char text[128]; /* one key and generous white space */
 	struct fl_key *key = fl_key_new();
@@ -134,9 +179,10 @@ struct fl_key *fl_key_read_fd(int fd, const char *name)
 	ok = n >= 0 && !full && strlen(start) == (size_t)(text + len - start) &&
 	     fl_key_parse(key, start) && !fl_key_is_zero(key);
 	if (n >= 0 && !ok)
-		fl_err("%s: %s; it must hold one private key, 44 characters of base64, "
-		       "as `fairlead mesh genkey` makes it",
-		       name, len ? "not a private key" : "empty");
+		fl_err("%s: %s%s; it must hold one %s, 44 characters of base64, as `fairlead mesh "
+		       "%s` makes it",
+		       name, len ? "not a " : "empty", len ? kind->name : "", kind->name,
+		       kind->verb);
 	sodium_munlock(text, sizeof(text)); /* wipes */
 	if (ok)
 		return key;
@@ -144,7 +190,12 @@ struct fl_key *fl_key_read_fd(int fd, const char *name)
 	return NULL;
 }
 
-struct fl_key *fl_key_read_file(const char *path)
+struct fl_key *fl_key_read_fd(int fd, const char *name)
+{
+	return read_fd(fd, name, &private_kind);
+}
+
+static struct fl_key *read_file(const char *path, const struct kind *kind)
 {
 	struct fl_key *key = NULL;
 	struct stat st;
@@ -154,25 +205,38 @@ struct fl_key *fl_key_read_file(const char *path)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
 		fl_err("%s: cannot open: %s%s", path, strerror(errno),
-		       errno == ENOENT ? "; `fairlead mesh genkey --out FILE` makes a key" : "");
+		       errno != ENOENT	     ? "" :
+		       kind == &private_kind ? "; `fairlead mesh genkey --out FILE` makes a key" :
+					       "; `fairlead mesh genpsk --out FILE` makes one, "
+					       "which the other nodes need, too");
 		return NULL;
 	}
 	if (fstat(fd, &st)) {
 		fl_err("%s: cannot read: %s", path, strerror(errno));
 	} else if (!S_ISREG(st.st_mode)) {
-		fl_err("%s: not a regular file; a private key is read from a regular file only",
-		       path);
+		fl_err("%s: not a regular file; a %s is read from a regular file only", path,
+		       kind->name);
 	} else if (st.st_uid && st.st_uid != geteuid()) {
 		fl_err("%s: belongs to user %u, who could replace it; repair: chown root %s", path,
 		       (unsigned int)st.st_uid, path);
 	} else if (st.st_mode & 077) {
-		fl_err("%s: mode %04o lets others use the private key; repair: chmod 600 %s", path,
-		       (unsigned int)st.st_mode & 07777, path);
+		fl_err("%s: mode %04o lets others use the %s; repair: chmod 600 %s", path,
+		       (unsigned int)st.st_mode & 07777, kind->name, path);
 	} else {
-		key = fl_key_read_fd(fd, path);
+		key = read_fd(fd, path, kind);
 	}
 	close(fd);
 	return key;
+}
+
+struct fl_key *fl_key_read_file(const char *path)
+{
+	return read_file(path, &private_kind);
+}
+
+struct fl_key *fl_key_read_secret(const char *path)
+{
+	return read_file(path, &secret_kind);
 }
 
 /* The name is only safe once the directory is on disk as well. */

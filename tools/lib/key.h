@@ -17,6 +17,12 @@ struct fl_key {
 struct fl_key *fl_key_new(void);
 void fl_key_free(struct fl_key *key);
 
+/* The same for thousands of keys, which would take three pages each: they share blocks, and all go
+ * together. Starts as NULL. */
+struct fl_keys;
+struct fl_key *fl_keys_new(struct fl_keys **keys);
+void fl_keys_free(struct fl_keys **keys);
+
 /* Exactly 44 characters of canonical base64, nothing before or after. */
 bool fl_key_parse(struct fl_key *key, const char *base64);
 const char *fl_key_format(const struct fl_key *key, char out[FL_KEY_BASE64]);
@@ -35,6 +41,9 @@ void fl_key_public(struct fl_key *public_key, const struct fl_key *private_key);
  * nobody else can read. Prints what is wrong and returns NULL if it cannot be used.
  */
 struct fl_key *fl_key_read_file(const char *path);
+
+/* The same for a preshared key, or the secret that those of a mesh are derived from. */
+struct fl_key *fl_key_read_secret(const char *path);
 
 /* The same from a stream, for `mesh pubkey`; `name` is what messages call it. */
 struct fl_key *fl_key_read_fd(int fd, const char *name);

@@ -29,11 +29,11 @@ static int cmp_by_name(const void *a, const void *b)
 
 static void check_names(struct fl_mesh *mesh, struct fl_conf_errors *errors)
 {
-	struct fl_node **sorted = fl_zalloc(mesh->n_nodes * sizeof(*sorted));
+	struct fl_node **sorted = fl_zalloc(mesh->n_nodes * sizeof(struct fl_node *));
 
 	for (size_t i = 0; i < mesh->n_nodes; i++)
 		sorted[i] = &mesh->nodes[i];
-	qsort(sorted, mesh->n_nodes, sizeof(*sorted), cmp_by_name);
+	qsort(sorted, mesh->n_nodes, sizeof(struct fl_node *), cmp_by_name);
 	for (size_t i = 1; i < mesh->n_nodes; i++)
 		if (!strcmp(sorted[i - 1]->name, sorted[i]->name))
 			fl_conf_error(errors, sorted[i]->line, "[Node]",
@@ -46,10 +46,10 @@ static void check_names(struct fl_mesh *mesh, struct fl_conf_errors *errors)
 static void check_keys(struct fl_mesh *mesh, const struct fl_node_lines *lines,
 		       struct fl_conf_errors *errors)
 {
-	mesh->by_key = fl_zalloc(mesh->n_nodes * sizeof(*mesh->by_key));
+	mesh->by_key = fl_zalloc(mesh->n_nodes * sizeof(struct fl_node *));
 	for (size_t i = 0; i < mesh->n_nodes; i++)
 		mesh->by_key[i] = &mesh->nodes[i];
-	qsort(mesh->by_key, mesh->n_nodes, sizeof(*mesh->by_key), cmp_by_key);
+	qsort(mesh->by_key, mesh->n_nodes, sizeof(struct fl_node *), cmp_by_key);
 	for (size_t i = 1; i < mesh->n_nodes; i++) {
 		const struct fl_node *a = mesh->by_key[i - 1], *b = mesh->by_key[i];
 		unsigned int a_line = lines[a - mesh->nodes].public_key;
@@ -191,6 +191,14 @@ static void check_endpoints(struct fl_mesh *mesh, struct fl_conf_errors *errors)
 				      "has its own",
 				      fl_sockaddr_format(&b->ep->addr, s), a->node->name,
 				      a->ep->line);
+		else if (fl_sockaddr_same_addr(&a->ep->addr, &b->ep->addr) &&
+			 b->ep->port < a->ep->port + a->node->lanes)
+			fl_conf_error(
+				errors, b->ep->line, "Endpoint",
+				"%s is the port of a lane of node \"%s\" (line %u), which has "
+				"%u ports from %u on; leave %u ports between them",
+				fl_sockaddr_format(&b->ep->addr, s), a->node->name, a->ep->line,
+				a->node->lanes, a->ep->port, a->node->lanes);
 	}
 	free(places);
 }

@@ -25,11 +25,15 @@ enum key {
 	KEY_LANES,
 	KEY_MTU,
 	KEY_STRICT,
+	KEY_PSKS,
 	KEY_PUBLIC_KEY,
 	KEY_ENDPOINT,
 	KEY_ADDRESS,
 	KEY_POD_CIDR,
 	KEY_KEEPALIVE,
+	KEY_NODE_MTU,
+	KEY_NODE_LANES,
+	KEY_CPUS,
 	N_KEYS,
 };
 
@@ -53,7 +57,7 @@ struct parser {
 	enum section section;
 	unsigned int mesh_line;	   /* of [Mesh], 0: none yet */
 	unsigned int seen[N_KEYS]; /* lines of the keys of this section */
-	unsigned int mtu_line, port_line, lanes_line;
+	unsigned int mtu_line, port_line;
 
 	struct fl_node_lines *lines; /* a node each */
 	size_t room_nodes, room_claims;
@@ -184,18 +188,49 @@ static void set_lanes(struct parser *p, const char *key, const char *text)
 {
 	unsigned int val = 0;
 
-	if (strcasecmp(text, "auto") && (!parse_uint(text, FL_MESH_LANES, &val) || !val))
+	if (strcasecmp(text, "auto") != 0 && (!parse_uint(text, FL_MESH_LANES, &val) || !val))
 		ERR(p, key, "%s is not a number of lanes; write 1 to 16, or auto", Q(text));
 	else
 		p->mesh->lanes = val;
-	p->lanes_line = p->line;
+}
+
+static void set_node_lanes(struct parser *p, const char *key, const char *text)
+{
+	unsigned int val;
+
+	if (!parse_uint(text, FL_MESH_LANES, &val) || !val)
+		ERR(p, key, "%s is not a number of lanes; write 1 to 16", Q(text));
+	else
+		node(p)->lanes = val;
+}
+
+static void set_cpus(struct parser *p, const char *key, const char *text)
+{
+	unsigned int val;
+
+	if (!parse_uint(text, 65536, &val) || !val)
+		ERR(p, key, "%s is not a number of CPUs; write what nproc prints on the node",
+		    Q(text));
+	else
+		node(p)->cpus = val;
+}
+
+static void set_node_mtu(struct parser *p, const char *key, const char *text)
+{
+	unsigned int val;
+
+	if (!parse_uint(text, FL_MTU_MAX, &val) || val < FL_MTU_MIN_V4)
+		ERR(p, key, "%s is not a usable MTU; write %u to %u", Q(text), FL_MTU_MIN_V4,
+		    FL_MTU_MAX);
+	else
+		node(p)->mtu = val;
 }
 
 static void set_mtu(struct parser *p, const char *key, const char *text)
 {
 	unsigned int val = 0;
 
-	if (strcasecmp(text, "auto") &&
+	if (strcasecmp(text, "auto") != 0 &&
 	    (!parse_uint(text, FL_MTU_MAX, &val) || val < FL_MTU_MIN_V4))
 		ERR(p, key, "%s is not a usable MTU; write %u to %u, or auto", Q(text),
 		    FL_MTU_MIN_V4, FL_MTU_MAX);
@@ -212,6 +247,19 @@ static void set_strict(struct parser *p, const char *key, const char *text)
 		p->mesh->strict = false;
 	else
 		ERR(p, key, "%s is neither yes nor no", Q(text));
+}
+
+static void set_psks(struct parser *p, const char *key, const char *text)
+{
+	static const char *const modes[] = { "off", "files", "derived" };
+
+	for (unsigned int i = 0; i < 3; i++)
+		if (!strcasecmp(text, modes[i])) {
+			p->mesh->psks = i;
+			return;
+		}
+	ERR(p, key, "%s is none of off, files, derived (a key itself never stands in this file)",
+	    Q(text));
 }
 
 static void set_public_key(struct parser *p, const char *key, const char *text)
@@ -414,7 +462,7 @@ static void set_keepalive(struct parser *p, const char *key, const char *text)
 {
 	unsigned int val = 0;
 
-	if (strcasecmp(text, "off") && !parse_uint(text, 65535, &val))
+	if (strcasecmp(text, "off") != 0 && !parse_uint(text, 65535, &val))
 		ERR(p, key, "%s is not a time; write seconds from 1 to 65535, or off", Q(text));
 	else
 		node(p)->keepalive = val;
@@ -433,11 +481,15 @@ static const struct key_def {
 	[KEY_LANES] = { "Lanes", SEC_MESH, false, set_lanes },
 	[KEY_MTU] = { "MTU", SEC_MESH, false, set_mtu },
 	[KEY_STRICT] = { "Strict", SEC_MESH, false, set_strict },
+	[KEY_PSKS] = { "PresharedKeys", SEC_MESH, false, set_psks },
 	[KEY_PUBLIC_KEY] = { "PublicKey", SEC_NODE, false, set_public_key },
 	[KEY_ENDPOINT] = { "Endpoint", SEC_NODE, true, add_endpoint },
 	[KEY_ADDRESS] = { "Address", SEC_NODE, true, add_address },
 	[KEY_POD_CIDR] = { "PodCIDR", SEC_NODE, true, add_pod_cidr },
 	[KEY_KEEPALIVE] = { "PersistentKeepalive", SEC_NODE, false, set_keepalive },
+	[KEY_NODE_MTU] = { "MTU", SEC_NODE, false, set_node_mtu },
+	[KEY_NODE_LANES] = { "Lanes", SEC_NODE, false, set_node_lanes },
+	[KEY_CPUS] = { "CPUs", SEC_NODE, false, set_cpus },
 };
 
 /* What wg(8) and wg-quick(8) have and a mesh file has not. */
@@ -447,7 +499,8 @@ static const struct {
 	{ "AllowedIPs", "a node's allowed IPs are its Address and PodCIDR" },
 	{ "PrivateKey", "a mesh file is the same on every node; the key belongs in " FL_NODE_KEY
 			", and this one must be replaced if others read the file" },
-	{ "PresharedKey", "this version has no preshared keys" },
+	{ "PresharedKey", "keys of pairs stand in files of their own, or are derived; write "
+			  "PresharedKeys = files or derived in [Mesh]" },
 	{ "FwMark", "this version sets no mark" },
 	{ "DNS", "a mesh sets no name servers" },
 	{ "Table", "routes are made in the main table" },
@@ -511,8 +564,9 @@ static void unknown_key(struct parser *p, const char *name)
 	else
 		ERR(p, Q(name), "unknown key; %s",
 		    p->section == SEC_MESH ?
-			    "[Mesh] has Name, ListenPort, Lanes, MTU, Strict" :
-			    "[Node] has PublicKey, Endpoint, Address, PodCIDR, PersistentKeepalive");
+			    "[Mesh] has Name, ListenPort, Lanes, MTU, Strict, PresharedKeys" :
+			    "[Node] has PublicKey, Endpoint, Address, PodCIDR, PersistentKeepalive, "
+			    "MTU, Lanes, CPUs");
 }
 
 /* One item of a list, or the whole value; without the white space around it. */
@@ -547,7 +601,8 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	p->pending = false;
 	if (p->section == SEC_UNKNOWN)
 		return 1; /* said once, at its head */
-	for (size_t i = 0; i < N_KEYS && !def; i++)
+	/* Some are in both sections. */
+	for (size_t i = 0; i < N_KEYS && (!def || def->section != p->section); i++)
 		if (!strcasecmp(name, keys[i].name))
 			def = &keys[i];
 	if (p->section == SEC_NONE) {
@@ -747,20 +802,57 @@ struct fl_prefix fl_mesh_ula(const struct fl_key *public_key)
 	return p;
 }
 
+unsigned int fl_mesh_auto_lanes(unsigned int cpus)
+{
+	unsigned int lanes = cpus / 2;
+
+	return lanes < 1 ? 1 : lanes > FL_MESH_LANES ? FL_MESH_LANES : lanes;
+}
+
+unsigned int fl_mesh_lanes(const struct fl_node *a, const struct fl_node *b)
+{
+	return a->lanes < b->lanes ? a->lanes : b->lanes;
+}
+
+/* Who is behind a NAT keeps it open by sending, too; the shorter time is for the tighter NAT. */
+uint16_t fl_mesh_keepalive(const struct fl_node *a, const struct fl_node *b)
+{
+	if (!a->keepalive || !b->keepalive)
+		return a->keepalive + b->keepalive;
+	return a->keepalive < b->keepalive ? a->keepalive : b->keepalive;
+}
+
+/* "50000": the last port that leaves room for the lanes. */
+static void check_ports(struct parser *p, unsigned int line, const char *key, unsigned int port,
+			unsigned int lanes)
+{
+	if (port + lanes - 1 > 65535)
+		fl_conf_error(&p->errors, line, key,
+			      "%s%u and the %u port%s after it, one a lane, go beyond 65535; write "
+			      "at most %u",
+			      *key == 'E' ? "port " : "", port, lanes - 1, lanes == 2 ? "" : "s",
+			      65535 - lanes + 1);
+}
+
 /* What can be said only when the whole file is known. */
 static void finish(struct parser *p)
 {
 	struct fl_mesh *mesh = p->mesh;
-	unsigned int lanes = mesh->lanes ? mesh->lanes : FL_MESH_LANES;
 	bool v6 = false;
 
 	if (!mesh->n_nodes)
 		ERR(p, "[Node]", "no node in this file; write a [Node \"NAME\"] section for each");
-	if (mesh->listen_port + lanes - 1 > 65535)
-		fl_conf_error(&p->errors, p->port_line ? p->port_line : p->lanes_line, "ListenPort",
-			      "%u and the %u ports after it, one a lane, go beyond 65535; "
-			      "write at most %u",
-			      mesh->listen_port, lanes - 1, 65535 - lanes + 1);
+	for (size_t i = 0; i < mesh->n_nodes; i++) {
+		struct fl_node *n = &mesh->nodes[i];
+
+		if (!n->lanes)
+			n->lanes = mesh->lanes ? mesh->lanes : fl_mesh_auto_lanes(n->cpus);
+		if (n->lanes > mesh->max_lanes)
+			mesh->max_lanes = n->lanes;
+	}
+	if (mesh->max_lanes)
+		/* The default leaves room, so the line is there. */
+		check_ports(p, p->port_line, "ListenPort", mesh->listen_port, mesh->max_lanes);
 	for (size_t i = 0; i < mesh->n_nodes; i++) {
 		struct fl_node *n = &mesh->nodes[i];
 
@@ -769,13 +861,10 @@ static void finish(struct parser *p)
 
 			if (!ep->port)
 				ep->port = mesh->listen_port;
+			else
+				check_ports(p, ep->line, "Endpoint", ep->port, n->lanes);
 			if (ep->addr.ss_family != AF_UNSPEC)
 				fl_sockaddr_set_port(&ep->addr, ep->port);
-			if (ep->port + lanes - 1 > 65535)
-				fl_conf_error(&p->errors, ep->line, "Endpoint",
-					      "port %u and the %u ports after it, one a lane, go "
-					      "beyond 65535; write at most %u",
-					      ep->port, lanes - 1, 65535 - lanes + 1);
 		}
 		/* Not where the address was there but wrong: one error is enough. */
 		if (!n->n_addresses && !p->lines[i].address && p->lines[i].public_key) {
@@ -878,6 +967,14 @@ struct fl_node *fl_mesh_find(const struct fl_mesh *mesh, const struct fl_key *pu
 		else
 			hi = mid;
 	}
+	return NULL;
+}
+
+struct fl_node *fl_mesh_named(const struct fl_mesh *mesh, const char *name)
+{
+	for (size_t i = 0; i < mesh->n_nodes; i++)
+		if (!strcmp(mesh->nodes[i].name, name))
+			return &mesh->nodes[i];
 	return NULL;
 }
 

@@ -25,6 +25,9 @@
 /* A UDP datagram's 65535 without IPv6 and UDP header and WireGuard's 32 bytes around a packet. */
 #define FL_MTU_MAX (65535 - 40 - 8 - 32)
 
+/* Where preshared keys come from: psk.h. */
+enum fl_psk_mode { FL_PSK_OFF, FL_PSK_FILES, FL_PSK_DERIVED };
+
 /* A candidate, best first. A host name stays text until the mesh is brought up. */
 struct fl_endpoint {
 	char *host; /* address without brackets, or name */
@@ -44,6 +47,9 @@ struct fl_node {
 	struct fl_prefix *pod_cidrs;
 	size_t n_pod_cidrs;
 	uint16_t keepalive; /* seconds, 0: off */
+	unsigned int mtu;   /* 0: not given */
+	unsigned int lanes; /* 1 or more after loading */
+	unsigned int cpus;  /* 0: not given */
 };
 
 /* That a prefix belongs to a node. */
@@ -60,10 +66,12 @@ struct fl_claim {
 struct fl_mesh {
 	char *path;
 	char *name;
-	uint16_t listen_port; /* of lane 0; lane i listens on listen_port + i */
-	unsigned int lanes;   /* 0: auto */
-	unsigned int mtu;     /* 0: auto */
+	uint16_t listen_port;	/* of lane 0; lane i listens on listen_port + i */
+	unsigned int lanes;	/* 0: auto */
+	unsigned int max_lanes; /* of any node */
+	unsigned int mtu;	/* 0: auto */
 	bool strict;
+	enum fl_psk_mode psks;
 	struct fl_node *nodes; /* in the order of the file */
 	size_t n_nodes;
 	struct fl_node **by_key; /* the same, sorted by public key */
@@ -81,6 +89,19 @@ void fl_mesh_free(struct fl_mesh *mesh);
 
 /* The node with this key, or NULL. */
 struct fl_node *fl_mesh_find(const struct fl_mesh *mesh, const struct fl_key *public_key);
+
+/* The node with this name, or NULL. Looks at all of them. */
+struct fl_node *fl_mesh_named(const struct fl_mesh *mesh, const char *name);
+
+/* How many lanes there are between two nodes: what both have. */
+unsigned int fl_mesh_lanes(const struct fl_node *a, const struct fl_node *b);
+
+/* How often two nodes send each other a keepalive, seconds; 0: never. */
+uint16_t fl_mesh_keepalive(const struct fl_node *a, const struct fl_node *b);
+
+/* How many lanes `Lanes = auto` gives a node. One WireGuard tunnel keeps about one core busy with
+ * what it does packet by packet, and its en- and decryption work on the others: half the CPUs. */
+unsigned int fl_mesh_auto_lanes(unsigned int cpus);
 
 /* The claim that holds this address (the smallest), or NULL. */
 const struct fl_claim *fl_mesh_owner(const struct fl_mesh *mesh, const struct fl_prefix *addr);

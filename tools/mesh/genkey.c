@@ -27,7 +27,7 @@ static void print_public(const struct fl_key *private_key)
 	fl_json_print(o);
 }
 
-static void print_private(const struct fl_key *private_key)
+static void print_secret(const char *what, const struct fl_key *key)
 {
 	char text[FL_KEY_BASE64];
 	struct json_object *o;
@@ -38,10 +38,10 @@ static void print_private(const struct fl_key *private_key)
 			"umask to 077");
 	/* Unbuffered, so that no copy stays behind in stdio's buffer. */
 	setvbuf(stdout, NULL, _IONBF, 0);
-	fl_key_format(private_key, text);
+	fl_key_format(key, text);
 	if (fl_json) {
 		o = fl_json_new(FL_MESH_SCHEMA);
-		fl_json_str(o, "private_key", text);
+		fl_json_str(o, what, text);
 		fl_json_print(o);
 	} else {
 		puts(text);
@@ -58,11 +58,27 @@ int fl_mesh_genkey(int argc, char **argv)
 	(void)argv;
 	fl_key_generate(key);
 	if (!fl_mesh_opt_out)
-		print_private(key);
+		print_secret("private_key", key);
 	else if (fl_key_write_file(fl_mesh_opt_out, key))
 		status = FL_FAILED;
 	else
 		print_public(key);
+	fl_key_free(key);
+	return status;
+}
+
+int fl_mesh_genpsk(int argc, char **argv)
+{
+	struct fl_key *key = fl_key_new();
+	int status = FL_OK;
+
+	(void)argc;
+	(void)argv;
+	randombytes_buf(key, sizeof(*key));
+	if (!fl_mesh_opt_out)
+		print_secret("preshared_key", key);
+	else if (fl_key_write_file(fl_mesh_opt_out, key))
+		status = FL_FAILED;
 	fl_key_free(key);
 	return status;
 }

@@ -172,6 +172,68 @@ int fl_nl_read(struct fl_nl *nl, enum fl_nl_bus bus, struct nlmsghdr *req, fl_nl
 	return err;
 }
 
+/* One batch: answers come one by one, all of them in the socket before sendto() returns, and even
+ * at 2 KiB each of these they fit into its default 208 KiB. */
+#define ASK_AT_ONCE 64
+
+static int ask_some(struct fl_nl *nl, enum fl_nl_bus bus, const struct fl_nl_questions *q,
+		    size_t start, size_t n, uint8_t *buf)
+{
+	uint32_t first = nl->seq + 1;
+	bool answered[ASK_AT_ONCE] = { false };
+	size_t used = 0, left = n;
+
+	for (size_t i = 0; i < n; i++) {
+		struct nlmsghdr *nlh = q->make(buf + used, start + i, q->ctx);
+
+		nlh->nlmsg_seq = ++nl->seq;
+		used += MNL_ALIGN(nlh->nlmsg_len);
+	}
+	if (mnl_socket_sendto(nl->sock[bus], buf, used) < 0)
+		return -errno;
+	while (left) {
+		ssize_t got = mnl_socket_recvfrom(nl->sock[bus], buf, RECV_SIZE);
+		const struct nlmsghdr *nlh = (const void *)buf;
+		int len = got;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		for (; fl_nl_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+			size_t i = nlh->nlmsg_seq - first;
+
+			if (i >= n || answered[i])
+				continue;
+			answered[i] = true;
+			left--;
+			if (nlh->nlmsg_type == NLMSG_ERROR)
+				q->cb(start + i, NULL, answer_error(nlh, NULL), q->ctx);
+			else
+				q->cb(start + i, nlh, 0, q->ctx);
+		}
+	}
+	return 0;
+}
+
+int fl_nl_ask(struct fl_nl *nl, enum fl_nl_bus bus, const struct fl_nl_questions *q)
+{
+	uint8_t *buf = fl_zalloc(RECV_SIZE);
+	int err = 0;
+
+	for (size_t start = 0; start < q->n && !err; start += ASK_AT_ONCE) {
+		size_t n = q->n - start < ASK_AT_ONCE ? q->n - start : ASK_AT_ONCE;
+
+		for (int i = 0; i < RETRIES; i++) {
+			err = ask_some(nl, bus, q, start, n, buf);
+			if (err != -ENOBUFS)
+				break;
+		}
+	}
+	free(buf);
+	return err;
+}
+
 int fl_nl_write(struct fl_nl *nl, enum fl_nl_bus bus, const struct nlmsghdr *msg, unsigned int tag)
 {
 	size_t len = MNL_ALIGN(msg->nlmsg_len);

@@ -39,11 +39,12 @@ struct fl_nl {
 	char failed_text[128]; /* the kernel's own words (extended ACK), or "" */
 };
 
-/* mnl_nlmsg_ok() compares as int and takes a length of 2 GiB or more for a negative one. */
+/* mnl_nlmsg_ok() compares as int and takes a length of 2 GiB or more for a negative one, and
+ * libmnl's attributes end where the message ends rounded up, which the kernel always sends. */
 static inline bool fl_nl_ok(const struct nlmsghdr *nlh, int len)
 {
 	return len >= (int)sizeof(*nlh) && nlh->nlmsg_len <= (unsigned int)len &&
-	       mnl_nlmsg_ok(nlh, len);
+	       (size_t)MNL_ALIGN(nlh->nlmsg_len) <= (size_t)len && mnl_nlmsg_ok(nlh, len);
 }
 
 /* Returns 0 or -errno. */
@@ -58,6 +59,20 @@ void fl_nl_close(struct fl_nl *nl);
 typedef int (*fl_nl_cb)(const struct nlmsghdr *nlh, void *ctx);
 int fl_nl_read(struct fl_nl *nl, enum fl_nl_bus bus, struct nlmsghdr *req, fl_nl_cb cb,
 	       void (*again)(void *ctx), void *ctx);
+
+/*
+ * Ask n questions that have one answer each, many at a time. `make` writes the i-th into buf, which
+ * has FL_NL_QUESTION bytes; `cb` gets its answer, or NULL and what the kernel said instead. After a
+ * failure of the socket questions may be asked again. Returns 0 or -errno.
+ */
+#define FL_NL_QUESTION 128
+struct fl_nl_questions {
+	struct nlmsghdr *(*make)(void *buf, size_t i, void *ctx);
+	void (*cb)(size_t i, const struct nlmsghdr *nlh, int err, void *ctx);
+	void *ctx;
+	size_t n;
+};
+int fl_nl_ask(struct fl_nl *nl, enum fl_nl_bus bus, const struct fl_nl_questions *q);
 
 /*
  * Queue one change; the message is copied. They reach the kernel in order, in batches, and the

@@ -11,43 +11,146 @@
 #include <stdlib.h>
 #include <string.h>
 
+void fl_lane_free(struct fl_lane *lane)
+{
+	for (size_t i = 0; i < lane->n_peers; i++)
+		free(lane->peers[i].allowed);
+	free(lane->peers);
+	fl_keys_free(&lane->psks);
+	free(lane->addrs);
+	free(lane->link.alias);
+	fl_key_free(lane->link.private_key);
+	memset(lane, 0, sizeof(*lane));
+	lane->link.rp_filter = -1;
+}
+
+void fl_plan_init(struct fl_plan *plan)
+{
+	memset(plan, 0, sizeof(*plan));
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		plan->lanes[i].link.rp_filter = -1;
+	plan->hash_policy[FL_V4] = -1;
+	plan->hash_policy[FL_V6] = -1;
+}
+
 void fl_plan_free(struct fl_plan *plan)
 {
-	for (size_t i = 0; i < plan->n_peers; i++) {
-		free(plan->peers[i].allowed);
-		fl_key_free(plan->peers[i].psk);
-	}
-	free(plan->peers);
-	free(plan->addrs);
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		fl_lane_free(&plan->lanes[i]);
 	free(plan->routes);
-	free(plan->link.alias);
-	fl_key_free(plan->link.private_key);
-	memset(plan, 0, sizeof(*plan));
+	fl_plan_init(plan);
 }
 
 void fl_host_free(struct fl_host *host)
 {
+	for (size_t i = 0; i < host->n_devs; i++)
+		free(host->devs[i].mesh);
+	free(host->devs);
+	free(host->nexthops);
 	free(host->addrs);
 	free(host->routes);
 	memset(host, 0, sizeof(*host));
 }
 
-struct fl_peer *fl_plan_peer(const struct fl_plan *plan, const struct fl_key *public_key)
+static int cmp_dev(const void *a, const void *b)
 {
-	size_t lo = 0, hi = plan->n_peers;
+	const struct fl_dev *x = a, *y = b;
+
+	return (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
+}
+
+const struct fl_dev *fl_host_dev(const struct fl_host *host, unsigned int ifindex)
+{
+	const struct fl_dev key = { .ifindex = ifindex };
+
+	return host->n_devs ?
+		       bsearch(&key, host->devs, host->n_devs, sizeof(*host->devs), cmp_dev) :
+		       NULL;
+}
+
+struct fl_peer *fl_lane_peer(const struct fl_lane *lane, const struct fl_key *public_key)
+{
+	size_t lo = 0, hi = lane->n_peers;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		int diff = fl_key_cmp(&plan->peers[mid].public_key, public_key);
+		int diff = fl_key_cmp(&lane->peers[mid].public_key, public_key);
 
 		if (!diff)
-			return &plan->peers[mid];
+			return &lane->peers[mid];
 		if (diff < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
 	return NULL;
+}
+
+const struct fl_lane *fl_plan_lane(const struct fl_plan *plan, unsigned int ifindex)
+{
+	for (unsigned int i = 0; ifindex && i < FL_MESH_LANES; i++)
+		if (plan->lanes[i].link.ifindex == ifindex)
+			return &plan->lanes[i];
+	return NULL;
+}
+
+bool fl_plan_exists(const struct fl_plan *plan)
+{
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		if (plan->lanes[i].link.ifindex)
+			return true;
+	return false;
+}
+
+/* ---- names of lanes ---- */
+
+bool fl_lane_name(const char *first, unsigned int i, char out[IFNAMSIZ])
+{
+	size_t n = strlen(first), stem = n;
+	unsigned int number = 0;
+
+	/* Four digits at most, and no leading zero: fl00 is not fl0. */
+	while (stem && n - stem < 4 && first[stem - 1] >= '0' && first[stem - 1] <= '9')
+		stem--;
+	while (stem < n && first[stem] == '0' && stem + 1 < n)
+		stem++;
+	if (stem < n)
+		number = strtoul(first + stem, NULL, 10);
+	if (!i)
+		return snprintf(out, IFNAMSIZ, "%s", first) < IFNAMSIZ;
+	return snprintf(out, IFNAMSIZ, "%.*s%u", (int)stem, first, number + i) < IFNAMSIZ;
+}
+
+char *fl_lane_alias(const char *mesh, const char *first, unsigned int i)
+{
+	return i ? fl_asprintf(FL_ALIAS "%s lane %u of %s", mesh, i, first) :
+		   fl_asprintf(FL_ALIAS "%s", mesh);
+}
+
+bool fl_link_is_wireguard(const struct fl_link *link)
+{
+	return !strcmp(link->kind, "wireguard");
+}
+
+bool fl_is_alias(const char *alias)
+{
+	return alias && !strncmp(alias, FL_ALIAS, strlen(FL_ALIAS));
+}
+
+int fl_lane_of_alias(const char *alias, const char *first)
+{
+	const char *s;
+	unsigned int i;
+	int n = 0;
+
+	if (!fl_is_alias(alias))
+		return -1;
+	/* A mesh's name has no spaces. */
+	s = strchr(alias + strlen(FL_ALIAS), ' ');
+	if (!s || sscanf(s, " lane %2u of %n", &i, &n) != 1 || !n || i >= FL_MESH_LANES ||
+	    strcmp(s + n, first) != 0)
+		return -1;
+	return i;
 }
 
 size_t fl_prefix_minus(const struct fl_prefix *a, size_t n_a, const struct fl_prefix *b, size_t n_b,
@@ -70,11 +173,12 @@ size_t fl_prefix_minus(const struct fl_prefix *a, size_t n_a, const struct fl_pr
 
 /* ---- difference ---- */
 
-static void add_op(struct fl_ops *ops, enum fl_op_kind kind, unsigned int want, unsigned int have)
+static struct fl_op *add_op(struct fl_ops *ops, enum fl_op_kind kind, unsigned int lane)
 {
 	if (!(ops->n & (ops->n - 1)))
 		ops->ops = fl_realloc(ops->ops, ops->n ? 2 * ops->n : 1, sizeof(*ops->ops));
-	ops->ops[ops->n++] = (struct fl_op){ kind, want, have };
+	ops->ops[ops->n] = (struct fl_op){ .kind = kind, .lane = lane };
+	return &ops->ops[ops->n++];
 }
 
 static bool same_secret(const struct fl_key *a, const struct fl_key *b)
@@ -107,7 +211,8 @@ static bool same_peer(const struct fl_peer *a, const struct fl_peer *b)
 
 static bool same_route(const struct fl_route *a, const struct fl_route *b)
 {
-	return a->src.family == b->src.family && a->metric == b->metric &&
+	return a->src.family == b->src.family && a->metric == b->metric && a->mtu == b->mtu &&
+	       a->advmss == b->advmss && a->lanes == b->lanes &&
 	       (!a->src.family || !fl_prefix_cmp(&a->src, &b->src));
 }
 
@@ -116,101 +221,173 @@ static bool same_route(const struct fl_route *a, const struct fl_route *b)
  * for each kind of operation keeps the list in the order in which it is carried out.
  */
 struct merge {
-	size_t n_want, n_have;
-	int (*cmp)(const struct fl_ops *ops, size_t want, size_t have);
-	bool (*changed)(const struct fl_ops *ops, size_t want, size_t have);
+	const void *want, *have;
+	size_t n_want, n_have, size;
+	int (*cmp)(const void *want, const void *have);
+	bool (*changed)(const void *want, const void *have); /* NULL: what cmp calls equal is */
 };
 
 enum { MERGE_ADD, MERGE_CHANGE, MERGE_DEL };
 
-static void merge(struct fl_ops *ops, const struct merge *m, int what, enum fl_op_kind kind)
+static void merge(struct fl_ops *ops, const struct merge *m, int what, enum fl_op_kind kind,
+		  unsigned int lane)
 {
 	for (size_t i = 0, j = 0; i < m->n_want || j < m->n_have;) {
-		int diff = i == m->n_want ? 1 : j == m->n_have ? -1 : m->cmp(ops, i, j);
+		const void *w = i < m->n_want ? (const char *)m->want + i * m->size : NULL;
+		const void *h = j < m->n_have ? (const char *)m->have + j * m->size : NULL;
+		int diff = !w ? 1 : !h ? -1 : m->cmp(w, h);
+		bool hit = what == (diff < 0 ? MERGE_ADD :
+				    diff > 0 ? MERGE_DEL :
+					       MERGE_CHANGE) &&
+			   (diff || (m->changed && m->changed(w, h)));
 
-		if (diff < 0) {
-			if (what == MERGE_ADD)
-				add_op(ops, kind, i, 0);
-			i++;
-		} else if (diff > 0) {
-			if (what == MERGE_DEL)
-				add_op(ops, kind, 0, j);
-			j++;
-		} else {
-			if (what == MERGE_CHANGE && m->changed(ops, i, j))
-				add_op(ops, kind, i, j);
-			i++;
-			j++;
+		if (hit) {
+			struct fl_op *op = add_op(ops, kind, lane);
+
+			op->want = diff > 0 ? 0 : i;
+			op->have = diff < 0 ? 0 : j;
 		}
+		i += diff <= 0;
+		j += diff >= 0;
 	}
 }
 
-static int cmp_peers(const struct fl_ops *ops, size_t want, size_t have)
+static int cmp_peers(const void *want, const void *have)
 {
-	return fl_key_cmp(&ops->want->peers[want].public_key, &ops->have->peers[have].public_key);
+	const struct fl_peer *w = want, *h = have;
+
+	return fl_key_cmp(&w->public_key, &h->public_key);
 }
 
-static bool peers_changed(const struct fl_ops *ops, size_t want, size_t have)
+static bool peers_changed(const void *want, const void *have)
 {
-	return !same_peer(&ops->want->peers[want], &ops->have->peers[have]);
-}
-
-static int cmp_addrs(const struct fl_ops *ops, size_t want, size_t have)
-{
-	return fl_prefix_cmp(&ops->want->addrs[want], &ops->have->addrs[have]);
+	return !same_peer(want, have);
 }
 
 /* A route is its destination and metric; the same destination may have several. */
-static int cmp_routes(const struct fl_ops *ops, size_t want, size_t have)
+static int cmp_routes(const void *want, const void *have)
 {
-	const struct fl_route *a = &ops->want->routes[want], *b = &ops->have->routes[have];
+	const struct fl_route *a = want, *b = have;
 	int diff = fl_prefix_cmp(&a->dst, &b->dst);
 
 	return diff ? diff : (a->metric > b->metric) - (a->metric < b->metric);
 }
 
-static bool routes_changed(const struct fl_ops *ops, size_t want, size_t have)
+static bool routes_changed(const void *want, const void *have)
 {
-	return !same_route(&ops->want->routes[want], &ops->have->routes[have]);
+	return !same_route(want, have);
+}
+
+static struct merge peers_of(const struct fl_lane *w, const struct fl_lane *h)
+{
+	return (struct merge){ w->peers,	  h->peers,  w->n_peers,   h->n_peers,
+			       sizeof(*w->peers), cmp_peers, peers_changed };
+}
+
+static struct merge addrs_of(const struct fl_lane *w, const struct fl_lane *h)
+{
+	return (struct merge){ w->addrs,	  h->addrs,	 w->n_addrs, h->n_addrs,
+			       sizeof(*w->addrs), fl_prefix_cmp, NULL };
+}
+
+static bool link_changed(const struct fl_link *w, const struct fl_link *h)
+{
+	return w->mtu != h->mtu || !same_text(w->alias, h->alias) ||
+	       (w->rp_filter >= 0 && w->rp_filter != h->rp_filter);
+}
+
+/* A lane that is there, or shall be: what comes. */
+static void diff_lane(struct fl_ops *ops, unsigned int i)
+{
+	const struct fl_lane *w = &ops->want->lanes[i], *h = &ops->have->lanes[i];
+	const struct merge peers = peers_of(w, h), addrs = addrs_of(w, h);
+
+	if (!w->link.kind[0])
+		return;
+	if (!h->link.ifindex)
+		add_op(ops, FL_OP_LINK_ADD, i);
+	/* A new one is made with its MTU and alias. */
+	if (h->link.ifindex ? link_changed(&w->link, &h->link) : w->link.rp_filter >= 0)
+		add_op(ops, FL_OP_LINK_SET, i);
+	if (!same_secret(w->link.private_key, h->link.private_key) ||
+	    w->link.listen_port != h->link.listen_port)
+		add_op(ops, FL_OP_DEVICE, i);
+	merge(ops, &peers, MERGE_ADD, FL_OP_PEER_ADD, i);
+	merge(ops, &peers, MERGE_CHANGE, FL_OP_PEER_SET, i);
+	merge(ops, &addrs, MERGE_ADD, FL_OP_ADDR_ADD, i);
+	if (w->link.up && !h->link.up)
+		add_op(ops, FL_OP_LINK_UP, i);
+}
+
+/* What goes. */
+static void diff_lane_rest(struct fl_ops *ops, unsigned int i)
+{
+	const struct fl_lane *w = &ops->want->lanes[i], *h = &ops->have->lanes[i];
+	const struct merge peers = peers_of(w, h), addrs = addrs_of(w, h);
+
+	if (w->link.kind[0]) {
+		merge(ops, &addrs, MERGE_DEL, FL_OP_ADDR_DEL, i);
+		merge(ops, &peers, MERGE_DEL, FL_OP_PEER_DEL, i);
+		if (!w->link.up && h->link.up)
+			add_op(ops, FL_OP_LINK_DOWN, i);
+	} else if (h->link.ifindex) {
+		/* Addresses, routes, nexthops and peers go with their link. */
+		add_op(ops, FL_OP_LINK_DEL, i);
+	}
+}
+
+enum { NH_ADD, NH_DEL };
+
+static void diff_nexthops(struct fl_ops *ops, int what)
+{
+	static const struct fl_nexthops none;
+	const struct fl_nexthops *w = &ops->want->nexthops, *h = &ops->have->nexthops;
+	const struct fl_nexthops *same = w->base == h->base ? h : &none;
+
+	for (unsigned int f = 0; f < FL_FAMILIES; f++) {
+		for (unsigned int i = 0; what == NH_ADD && i < FL_MESH_LANES; i++)
+			if (w->lanes[f] & ~same->lanes[f] & 1U << i)
+				add_op(ops, FL_OP_NEXTHOP_ADD, i)->family = f;
+		for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+			uint16_t to = w->groups[f][i], from = same->groups[f][i];
+
+			if (what == NH_ADD && to && to != from)
+				add_op(ops, from ? FL_OP_GROUP_SET : FL_OP_GROUP_ADD, i)->family =
+					f;
+			if (what == NH_DEL && h->groups[f][i] && (!to || same == &none))
+				add_op(ops, FL_OP_GROUP_DEL, i)->family = f;
+		}
+		for (unsigned int i = 0; what == NH_DEL && i < FL_MESH_LANES; i++)
+			if (h->lanes[f] & ~(same == &none ? 0 : w->lanes[f]) & 1U << i)
+				add_op(ops, FL_OP_NEXTHOP_DEL, i)->family = f;
+	}
 }
 
 struct fl_ops fl_plan_diff(const struct fl_plan *want, const struct fl_plan *have)
 {
 	struct fl_ops ops = { .want = want, .have = have };
-	const struct merge peers = { want->n_peers, have->n_peers, cmp_peers, peers_changed };
-	const struct merge addrs = { want->n_addrs, have->n_addrs, cmp_addrs, NULL };
-	const struct merge routes = { want->n_routes, have->n_routes, cmp_routes, routes_changed };
-	const struct fl_link *w = &want->link, *h = &have->link;
+	const struct merge routes = { want->routes,   have->routes,	     want->n_routes,
+				      have->n_routes, sizeof(*want->routes), cmp_routes,
+				      routes_changed };
+	bool any = false;
 
-	if (!w->kind[0]) {
-		/* Addresses, routes and peers go with their link. */
-		if (h->ifindex)
-			add_op(&ops, FL_OP_LINK_DEL, 0, 0);
-		return ops;
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+		any |= want->lanes[i].link.kind[0] != '\0';
+		diff_lane(&ops, i);
 	}
-	if (!h->ifindex)
-		add_op(&ops, FL_OP_LINK_ADD, 0, 0);
-	else if (w->mtu != h->mtu || !same_text(w->alias, h->alias))
-		add_op(&ops, FL_OP_LINK_SET, 0, 0);
-	if (!same_secret(w->private_key, h->private_key) || w->listen_port != h->listen_port)
-		add_op(&ops, FL_OP_DEVICE, 0, 0);
-	merge(&ops, &peers, MERGE_ADD, FL_OP_PEER_ADD);
-	merge(&ops, &peers, MERGE_CHANGE, FL_OP_PEER_SET);
-	merge(&ops, &addrs, MERGE_ADD, FL_OP_ADDR_ADD);
-	if (w->up && !h->up)
-		add_op(&ops, FL_OP_LINK_UP, 0, 0);
-	merge(&ops, &routes, MERGE_ADD, FL_OP_ROUTE_ADD);
-	merge(&ops, &routes, MERGE_CHANGE, FL_OP_ROUTE_SET);
-	merge(&ops, &routes, MERGE_DEL, FL_OP_ROUTE_DEL);
-	for (size_t i = 0, j = 0; j < have->n_addrs; j++) {
-		while (i < want->n_addrs && fl_prefix_cmp(&want->addrs[i], &have->addrs[j]) < 0)
-			i++;
-		if (i == want->n_addrs || fl_prefix_cmp(&want->addrs[i], &have->addrs[j]))
-			add_op(&ops, FL_OP_ADDR_DEL, 0, j);
+	for (unsigned int f = 0; f < FL_FAMILIES; f++)
+		if (want->hash_policy[f] >= 0 && want->hash_policy[f] != have->hash_policy[f])
+			add_op(&ops, FL_OP_HASH, 0)->family = f;
+	/* All of these go with the links. */
+	if (any) {
+		diff_nexthops(&ops, NH_ADD);
+		merge(&ops, &routes, MERGE_ADD, FL_OP_ROUTE_ADD, 0);
+		merge(&ops, &routes, MERGE_CHANGE, FL_OP_ROUTE_SET, 0);
+		merge(&ops, &routes, MERGE_DEL, FL_OP_ROUTE_DEL, 0);
+		diff_nexthops(&ops, NH_DEL);
 	}
-	merge(&ops, &peers, MERGE_DEL, FL_OP_PEER_DEL);
-	if (!w->up && h->up)
-		add_op(&ops, FL_OP_LINK_DOWN, 0, 0);
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		diff_lane_rest(&ops, i);
 	return ops;
 }
 
@@ -278,18 +455,31 @@ static void say_peer_change(struct text *t, const struct fl_peer *w, const struc
 	free(diff);
 }
 
-static void say_peer(struct text *t, char sign, const struct fl_peer *w, const struct fl_peer *h)
+/* Where it is, if that is not lane 0. */
+static void say_lane(struct text *t, const struct fl_link *link, unsigned int lane)
 {
-	const struct fl_peer *p = w ? w : h;
+	if (lane)
+		say(t, " on %s", link->name);
+}
+
+static void say_peer(struct text *t, char sign, const struct fl_link *link, unsigned int lane,
+		     const struct fl_peer *w, const struct fl_peer *h)
+{
+	const struct fl_peer *p = w ? w : h; /* one of them is there */
 	char key[FL_KEY_BASE64], ep[FL_SOCKADDR_STR];
 
+	if (!p)
+		return;
 	say(t, "%c peer %s (%s)", sign, peer_name(p), fl_key_format(&p->public_key, key));
+	say_lane(t, link, lane);
 	if (w && h) {
 		say_peer_change(t, w, h);
 	} else if (w) {
 		say(t, " endpoint %s", fl_sockaddr_format(&w->endpoint, ep));
 		if (w->keepalive)
 			say(t, " keepalive %u", w->keepalive);
+		if (w->psk)
+			say(t, " preshared key");
 		say(t, " allowed");
 		say_prefixes(t, "", w->allowed, w->n_allowed);
 	}
@@ -300,18 +490,106 @@ static const char *addr_text(const struct fl_prefix *p, char out[FL_PREFIX_STR])
 	return p->family ? inet_ntop(p->family, p->bytes, out, FL_PREFIX_STR) : "(none)";
 }
 
+static void say_number(struct text *t, const char *what, unsigned int from, unsigned int to)
+{
+	if (from == to)
+		return;
+	say(t, from ? " %s %u ->" : " %s (link) ->", what, from);
+	say(t, to ? " %u" : " (link)", to);
+}
+
+static const char *lanes_text(const struct fl_route *r, char out[16])
+{
+	if (!r->lanes)
+		return "(other)";
+	snprintf(out, 16, "%u", r->lanes);
+	return out;
+}
+
 static void say_route(struct text *t, char sign, const struct fl_route *w, const struct fl_route *h)
 {
 	const struct fl_route *r = w ? w : h;
-	char s[FL_PREFIX_STR];
+	char s[FL_PREFIX_STR], n[16];
 
+	if (!r)
+		return;
 	say(t, "%c route %s", sign, fl_prefix_format(&r->dst, s));
-	if (w && h)
-		say(t, " src %s ->", addr_text(&h->src, s));
-	else if (r->src.family)
-		say(t, " src");
-	if ((w && h) || r->src.family)
-		say(t, " %s", addr_text(&r->src, s));
+	if (w && h) {
+		if (w->src.family != h->src.family ||
+		    (w->src.family && fl_prefix_cmp(&w->src, &h->src))) {
+			say(t, " src %s ->", addr_text(&h->src, s));
+			say(t, " %s", addr_text(&w->src, s));
+		}
+		say_number(t, "mtu", h->mtu, w->mtu);
+		say_number(t, "advmss", h->advmss, w->advmss);
+		if (w->lanes != h->lanes) {
+			say(t, " lanes %s ->", lanes_text(h, n));
+			say(t, " %s", lanes_text(w, n));
+		}
+		return;
+	}
+	if (r->src.family)
+		say(t, " src %s", addr_text(&r->src, s));
+	if (r->mtu)
+		say(t, " mtu %u", r->mtu);
+	if (r->advmss)
+		say(t, " advmss %u", r->advmss);
+	if (r->lanes != 1)
+		say(t, " lanes %s", lanes_text(r, n));
+}
+
+/* "fl0, fl1": of which lanes, as bits. */
+static void say_lanes(struct text *t, const struct fl_plan *plan, uint16_t lanes)
+{
+	for (unsigned int i = 0, n = 0; i < FL_MESH_LANES; i++)
+		if (lanes & 1U << i)
+			say(t, "%s%s", n++ ? ", " : " ", plan->lanes[i].link.name);
+	if (!lanes)
+		say(t, " (none)");
+}
+
+static const char *const family_name[] = { "IPv4", "IPv6" };
+
+static void say_nexthop(struct text *t, const struct fl_ops *ops, const struct fl_op *op)
+{
+	const struct fl_plan *w = ops->want, *h = ops->have;
+	bool del = op->kind == FL_OP_NEXTHOP_DEL || op->kind == FL_OP_GROUP_DEL;
+	bool group = op->kind != FL_OP_NEXTHOP_ADD && op->kind != FL_OP_NEXTHOP_DEL;
+	uint32_t id = (del ? h : w)->nexthops.base + FL_NH_ID(op->family, group, op->lane);
+
+	say(t, "%c nexthop %u %s",
+	    del				? '-' :
+	    op->kind == FL_OP_GROUP_SET ? '~' :
+					  '+',
+	    id, family_name[op->family]);
+	if (!group) {
+		say(t, " dev %s", (del ? h : w)->lanes[op->lane].link.name);
+		return;
+	}
+	say(t, " group of");
+	if (op->kind == FL_OP_GROUP_SET) {
+		say_lanes(t, h, h->nexthops.groups[op->family][op->lane]);
+		say(t, " ->");
+	}
+	say_lanes(t, del ? h : w, (del ? h : w)->nexthops.groups[op->family][op->lane]);
+}
+
+static const char *const hash_key[] = { "net.ipv4.fib_multipath_hash_policy",
+					"net.ipv6.fib_multipath_hash_policy" };
+
+static void say_link_set(struct text *t, const struct fl_link *w, const struct fl_link *h)
+{
+	say(t, "~ link %s", w->name);
+	if (h->ifindex && w->mtu != h->mtu)
+		say(t, " mtu %u -> %u", h->mtu, w->mtu);
+	if (h->ifindex && !same_text(w->alias, h->alias))
+		say(t, " alias '%s' -> '%s'", h->alias ? h->alias : "", w->alias ? w->alias : "");
+	if (w->rp_filter < 0 || (h->ifindex && w->rp_filter == h->rp_filter))
+		return;
+	if (h->ifindex)
+		say(t, " rp_filter %d -> %d", h->rp_filter, w->rp_filter);
+	else
+		say(t, " rp_filter %d", w->rp_filter);
 }
 
 static void say_device(struct text *t, const struct fl_link *w, const struct fl_link *h)
@@ -329,7 +607,8 @@ static void say_device(struct text *t, const struct fl_link *w, const struct fl_
 
 char *fl_op_format(const struct fl_ops *ops, const struct fl_op *op)
 {
-	const struct fl_plan *w = ops->want, *h = ops->have;
+	const struct fl_plan *wp = ops->want, *hp = ops->have;
+	const struct fl_lane *w = &wp->lanes[op->lane], *h = &hp->lanes[op->lane];
 	struct text t = { 0 };
 	char s[FL_PREFIX_STR];
 
@@ -338,12 +617,7 @@ char *fl_op_format(const struct fl_ops *ops, const struct fl_op *op)
 		say(&t, "+ link %s type wireguard mtu %u", w->link.name, w->link.mtu);
 		break;
 	case FL_OP_LINK_SET:
-		say(&t, "~ link %s", w->link.name);
-		if (w->link.mtu != h->link.mtu)
-			say(&t, " mtu %u -> %u", h->link.mtu, w->link.mtu);
-		if (!same_text(w->link.alias, h->link.alias))
-			say(&t, " alias '%s' -> '%s'", h->link.alias ? h->link.alias : "",
-			    w->link.alias ? w->link.alias : "");
+		say_link_set(&t, &w->link, &h->link);
 		break;
 	case FL_OP_DEVICE:
 		say_device(&t, &w->link, &h->link);
@@ -358,28 +632,41 @@ char *fl_op_format(const struct fl_ops *ops, const struct fl_op *op)
 		say(&t, "- link %s", h->link.name);
 		break;
 	case FL_OP_PEER_ADD:
-		say_peer(&t, '+', &w->peers[op->want], NULL);
+		say_peer(&t, '+', &w->link, op->lane, &w->peers[op->want], NULL);
 		break;
 	case FL_OP_PEER_SET:
-		say_peer(&t, '~', &w->peers[op->want], &h->peers[op->have]);
+		say_peer(&t, '~', &w->link, op->lane, &w->peers[op->want], &h->peers[op->have]);
 		break;
 	case FL_OP_PEER_DEL:
-		say_peer(&t, '-', NULL, &h->peers[op->have]);
+		say_peer(&t, '-', &h->link, op->lane, NULL, &h->peers[op->have]);
 		break;
 	case FL_OP_ADDR_ADD:
 		say(&t, "+ address %s", fl_prefix_format(&w->addrs[op->want], s));
+		say_lane(&t, &w->link, op->lane);
 		break;
 	case FL_OP_ADDR_DEL:
 		say(&t, "- address %s", fl_prefix_format(&h->addrs[op->have], s));
+		say_lane(&t, &h->link, op->lane);
+		break;
+	case FL_OP_HASH:
+		say(&t, "~ sysctl %s %d -> %d", hash_key[op->family], hp->hash_policy[op->family],
+		    wp->hash_policy[op->family]);
+		break;
+	case FL_OP_NEXTHOP_ADD:
+	case FL_OP_NEXTHOP_DEL:
+	case FL_OP_GROUP_ADD:
+	case FL_OP_GROUP_SET:
+	case FL_OP_GROUP_DEL:
+		say_nexthop(&t, ops, op);
 		break;
 	case FL_OP_ROUTE_ADD:
-		say_route(&t, '+', &w->routes[op->want], NULL);
+		say_route(&t, '+', &wp->routes[op->want], NULL);
 		break;
 	case FL_OP_ROUTE_SET:
-		say_route(&t, '~', &w->routes[op->want], &h->routes[op->have]);
+		say_route(&t, '~', &wp->routes[op->want], &hp->routes[op->have]);
 		break;
 	case FL_OP_ROUTE_DEL:
-		say_route(&t, '-', NULL, &h->routes[op->have]);
+		say_route(&t, '-', NULL, &hp->routes[op->have]);
 		break;
 	}
 	return t.s;
@@ -432,6 +719,11 @@ static void json_link(struct json_object *o, const struct fl_link *w, const stru
 	p = from_to(o, "up");
 	json_object_object_add(p, "from", have ? json_object_new_boolean(h->up) : NULL);
 	json_object_object_add(p, "to", want ? json_object_new_boolean(w->up) : NULL);
+	p = from_to(o, "rp_filter");
+	json_object_object_add(
+		p, "from", have && h->rp_filter >= 0 ? json_object_new_int(h->rp_filter) : NULL);
+	json_object_object_add(
+		p, "to", want && w->rp_filter >= 0 ? json_object_new_int(w->rp_filter) : NULL);
 }
 
 static void json_device(struct json_object *o, const struct fl_link *w, const struct fl_link *h)
@@ -479,6 +771,15 @@ static void json_peer(struct json_object *o, const struct fl_peer *w, const stru
 	free(diff);
 }
 
+/* 0: null */
+static void json_number(struct json_object *o, const char *key, unsigned int from, unsigned int to)
+{
+	struct json_object *p = from_to(o, key);
+
+	json_object_object_add(p, "from", from ? json_object_new_int64(from) : NULL);
+	json_object_object_add(p, "to", to ? json_object_new_int64(to) : NULL);
+}
+
 static void json_route(struct json_object *o, const struct fl_route *w, const struct fl_route *h)
 {
 	struct json_object *p;
@@ -488,13 +789,46 @@ static void json_route(struct json_object *o, const struct fl_route *w, const st
 	p = from_to(o, "source");
 	fl_json_str(p, "from", h && h->src.family ? addr_text(&h->src, s) : NULL);
 	fl_json_str(p, "to", w && w->src.family ? addr_text(&w->src, s) : NULL);
+	json_number(o, "mtu", h ? h->mtu : 0, w ? w->mtu : 0);
+	json_number(o, "advmss", h ? h->advmss : 0, w ? w->advmss : 0);
+	json_number(o, "lanes", h ? h->lanes : 0, w ? w->lanes : 0);
+}
+
+static void json_names(struct json_object *o, const char *key, const struct fl_plan *plan,
+		       uint16_t lanes)
+{
+	struct json_object *a = json_object_new_array();
+
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		if (lanes & 1U << i)
+			json_object_array_add(a, json_object_new_string(plan->lanes[i].link.name));
+	json_object_object_add(o, key, a);
+}
+
+static void json_nexthop(struct json_object *o, const struct fl_ops *ops, const struct fl_op *op)
+{
+	bool group = op->kind != FL_OP_NEXTHOP_ADD && op->kind != FL_OP_NEXTHOP_DEL;
+	bool to = op->kind != FL_OP_NEXTHOP_DEL && op->kind != FL_OP_GROUP_DEL;
+	bool from = !to || op->kind == FL_OP_GROUP_SET;
+	const struct fl_plan *w = ops->want, *h = ops->have;
+	unsigned int f = op->family, i = op->lane;
+	struct json_object *p;
+
+	fl_json_int(o, "id", (to ? w : h)->nexthops.base + FL_NH_ID(f, group, i));
+	fl_json_str(o, "family", family_name[f]);
+	fl_json_bool(o, "group", group);
+	p = from_to(o, "interfaces");
+	json_names(p, "from", h, !from ? 0 : group ? h->nexthops.groups[f][i] : 1U << i);
+	json_names(p, "to", w, !to ? 0 : group ? w->nexthops.groups[f][i] : 1U << i);
 }
 
 static struct json_object *op_json(const struct fl_ops *ops, const struct fl_op *op)
 {
-	const struct fl_plan *w = ops->want, *h = ops->have;
+	const struct fl_plan *wp = ops->want, *hp = ops->have;
+	const struct fl_lane *w = &wp->lanes[op->lane], *h = &hp->lanes[op->lane];
 	struct json_object *o = json_object_new_object();
 	char *text = fl_op_format(ops, op), s[FL_PREFIX_STR];
+	bool del;
 
 	fl_json_str(o, "action", *text == '+' ? "add" : *text == '-' ? "remove" : "change");
 	switch (op->kind) {
@@ -513,24 +847,40 @@ static struct json_object *op_json(const struct fl_ops *ops, const struct fl_op 
 	case FL_OP_PEER_ADD:
 	case FL_OP_PEER_SET:
 	case FL_OP_PEER_DEL:
+		del = op->kind == FL_OP_PEER_DEL;
 		fl_json_str(o, "object", "peer");
-		json_peer(o, op->kind == FL_OP_PEER_DEL ? NULL : &w->peers[op->want],
+		fl_json_str(o, "interface", (del ? h : w)->link.name);
+		json_peer(o, del ? NULL : &w->peers[op->want],
 			  op->kind == FL_OP_PEER_ADD ? NULL : &h->peers[op->have]);
 		break;
 	case FL_OP_ADDR_ADD:
 	case FL_OP_ADDR_DEL:
+		del = op->kind == FL_OP_ADDR_DEL;
 		fl_json_str(o, "object", "address");
+		fl_json_str(o, "interface", (del ? h : w)->link.name);
 		fl_json_str(o, "address",
-			    fl_prefix_format(op->kind == FL_OP_ADDR_ADD ? &w->addrs[op->want] :
-									  &h->addrs[op->have],
-					     s));
+			    fl_prefix_format(del ? &h->addrs[op->have] : &w->addrs[op->want], s));
+		break;
+	case FL_OP_HASH:
+		fl_json_str(o, "object", "sysctl");
+		fl_json_str(o, "key", hash_key[op->family]);
+		fl_json_int(o, "from", hp->hash_policy[op->family]);
+		fl_json_int(o, "to", wp->hash_policy[op->family]);
+		break;
+	case FL_OP_NEXTHOP_ADD:
+	case FL_OP_NEXTHOP_DEL:
+	case FL_OP_GROUP_ADD:
+	case FL_OP_GROUP_SET:
+	case FL_OP_GROUP_DEL:
+		fl_json_str(o, "object", "nexthop");
+		json_nexthop(o, ops, op);
 		break;
 	case FL_OP_ROUTE_ADD:
 	case FL_OP_ROUTE_SET:
 	case FL_OP_ROUTE_DEL:
 		fl_json_str(o, "object", "route");
-		json_route(o, op->kind == FL_OP_ROUTE_DEL ? NULL : &w->routes[op->want],
-			   op->kind == FL_OP_ROUTE_ADD ? NULL : &h->routes[op->have]);
+		json_route(o, op->kind == FL_OP_ROUTE_DEL ? NULL : &wp->routes[op->want],
+			   op->kind == FL_OP_ROUTE_ADD ? NULL : &hp->routes[op->have]);
 		break;
 	}
 	fl_json_str(o, "text", text);

@@ -132,19 +132,31 @@ const char *fl_sockaddr_format(const struct sockaddr_storage *sa, char out[FL_SO
 	return out;
 }
 
-bool fl_sockaddr_eq(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+uint16_t fl_sockaddr_port(const struct sockaddr_storage *sa)
 {
-	const struct sockaddr_in6 *x6 = (const void *)a, *y6 = (const void *)b;
-	const struct sockaddr_in *x4 = (const void *)a, *y4 = (const void *)b;
+	if (sa->ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)sa)->sin_port);
+	if (sa->ss_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)sa)->sin6_port);
+	return 0;
+}
 
+bool fl_sockaddr_same_addr(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
 	if (a->ss_family != b->ss_family)
 		return false;
 	if (a->ss_family == AF_INET)
-		return x4->sin_port == y4->sin_port && x4->sin_addr.s_addr == y4->sin_addr.s_addr;
+		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
 	if (a->ss_family == AF_INET6)
-		return x6->sin6_port == y6->sin6_port &&
-		       IN6_ARE_ADDR_EQUAL(&x6->sin6_addr, &y6->sin6_addr);
+		return IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)a)->sin6_addr,
+					  &((const struct sockaddr_in6 *)b)->sin6_addr);
 	return true;
+}
+
+bool fl_sockaddr_eq(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	return fl_sockaddr_same_addr(a, b) && fl_sockaddr_port(a) == fl_sockaddr_port(b);
 }
 
 socklen_t fl_sockaddr_len(const struct sockaddr_storage *sa)

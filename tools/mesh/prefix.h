@@ -50,7 +50,9 @@ const char *fl_prefix_unusable(const struct fl_prefix *p);
 /* "192.0.2.1:51820", "[2001:db8::1]:51820"; "(none)" for AF_UNSPEC. */
 const char *fl_sockaddr_format(const struct sockaddr_storage *sa, char out[FL_SOCKADDR_STR]);
 bool fl_sockaddr_eq(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+bool fl_sockaddr_same_addr(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 socklen_t fl_sockaddr_len(const struct sockaddr_storage *sa);
 void fl_sockaddr_set_port(struct sockaddr_storage *sa, uint16_t port);
+uint16_t fl_sockaddr_port(const struct sockaddr_storage *sa);
 
 #endif

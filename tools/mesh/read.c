@@ -2,6 +2,7 @@
 #include "state.h"
 
 #include "../lib/msg.h"
+#include "route.h"
 #include "rt.h"
 #include "wg.h"
 
@@ -17,30 +18,50 @@ const char *fl_nl_strerror(int err)
 	return strerror(-err);
 }
 
-int fl_state_read(struct fl_nl *nl, const char *ifname, struct fl_plan *plan, struct fl_host *host)
+static int read_all(struct fl_nl *nl, const char *first, unsigned int lanes, struct fl_plan *plan,
+		    struct fl_host *host, const char **what)
 {
-	struct fl_host unused = { 0 };
-	const char *what = "the interface";
 	int err;
 
-	memset(plan, 0, sizeof(*plan));
-	err = fl_rt_read_link(nl, ifname, 0, &plan->link);
-	if (!err && plan->link.ifindex && !strcmp(plan->link.kind, "wireguard")) {
-		what = "its peers";
-		err = fl_wg_read(nl, plan);
+	*what = "the interface";
+	err = fl_rt_read_links(nl, first, lanes, plan, host);
+	*what = "its peers";
+	for (unsigned int i = 0; i < FL_MESH_LANES && !err; i++) {
+		struct fl_lane *lane = &plan->lanes[i];
+
+		if (lane->link.ifindex && fl_link_is_wireguard(&lane->link))
+			err = fl_wg_read(nl, lane);
 	}
-	if (!err) {
-		what = "addresses";
-		err = fl_rt_read_addrs(nl, plan, host ? host : &unused);
-	}
-	if (!err) {
-		what = "routes";
-		err = fl_rt_read_routes(nl, plan, host ? host : &unused);
-	}
+	if (err)
+		return err;
+	*what = "addresses";
+	err = fl_rt_read_addrs(nl, plan, host);
+	if (err)
+		return err;
+	*what = "nexthop objects";
+	err = fl_nexthop_read(nl, plan, host);
+	if (err)
+		return err;
+	*what = "routes";
+	return fl_route_read(nl, plan, host);
+}
+
+int fl_state_read(struct fl_nl *nl, const char *first, unsigned int lanes, struct fl_plan *plan,
+		  struct fl_host *host)
+{
+	struct fl_host unused = { 0 };
+	const char *what;
+	int err;
+
+	fl_plan_init(plan);
+	plan->read_lanes = lanes;
+	err = read_all(nl, first, lanes, plan, host ? host : &unused, &what);
+	for (int f = 0; f < FL_FAMILIES; f++)
+		plan->hash_policy[f] = fl_hash_read(f);
 	fl_host_free(&unused);
 	if (!err)
 		return 0;
-	fl_err("%s: cannot read %s: %s", ifname, what, fl_nl_strerror(err));
+	fl_err("%s: cannot read %s: %s", first, what, fl_nl_strerror(err));
 	fl_plan_free(plan);
 	if (host)
 		fl_host_free(host);
@@ -49,9 +70,14 @@ int fl_state_read(struct fl_nl *nl, const char *ifname, struct fl_plan *plan, st
 
 void fl_state_name(struct fl_plan *plan, const struct fl_mesh *mesh)
 {
-	for (size_t i = 0; i < plan->n_peers; i++) {
-		const struct fl_node *node = fl_mesh_find(mesh, &plan->peers[i].public_key);
+	for (unsigned int lane = 0; lane < FL_MESH_LANES; lane++) {
+		struct fl_lane *l = &plan->lanes[lane];
 
-		plan->peers[i].name = node ? node->name : NULL;
+		for (size_t i = 0; i < l->n_peers; i++) {
+			struct fl_peer *peer = &l->peers[i];
+
+			peer->node = fl_mesh_find(mesh, &peer->public_key);
+			peer->name = peer->node ? peer->node->name : NULL;
+		}
 	}
 }

@@ -6,12 +6,12 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
-#include <netlink/route/nexthop.h>
-#include <netlink/route/route.h>
+#include <netlink/route/link/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,32 +75,45 @@ static struct nl_object *parse(const struct nlmsghdr *nlh)
 
 /* ---- links ---- */
 
-static int link_cb(const struct nlmsghdr *nlh, void *ctx)
+static void take_link(struct rtnl_link *l, struct fl_link *link)
 {
-	struct fl_link *link = ctx;
-	struct rtnl_link *l = (void *)parse(nlh);
+	uint32_t rp_filter;
 	const char *s;
 
-	if (!l)
-		return 0;
+	memset(link, 0, sizeof(*link));
 	link->ifindex = rtnl_link_get_ifindex(l);
 	strncpy(link->name, rtnl_link_get_name(l), sizeof(link->name) - 1);
 	s = rtnl_link_get_type(l);
 	if (s)
 		strncpy(link->kind, s, sizeof(link->kind) - 1);
 	s = rtnl_link_get_ifalias(l);
-	if (s && *s && !link->alias)
+	if (s && *s)
 		link->alias = fl_strdup(s);
 	link->mtu = rtnl_link_get_mtu(l);
 	link->up = rtnl_link_get_flags(l) & IFF_UP;
-	rtnl_link_put(l);
+	link->rp_filter = -1;
+	if (rtnl_link_inet_get_conf(l, IPV4_DEVCONF_RP_FILTER, &rp_filter) >= 0)
+		link->rp_filter = (int)rp_filter;
+}
+
+static int link_cb(const struct nlmsghdr *nlh, void *ctx)
+{
+	struct rtnl_link *l = (void *)parse(nlh);
+	struct fl_link *link = ctx;
+
+	if (!l || link->ifindex)
+		goto out;
+	take_link(l, link);
+out:
+	if (l)
+		rtnl_link_put(l);
 	return 0;
 }
 
-int fl_rt_read_link(struct fl_nl *nl, const char *name, unsigned int ifindex, struct fl_link *link)
+int fl_rt_read_link(struct fl_nl *nl, const char *name, struct fl_link *link)
 {
 	struct nl_msg *msg;
-	int err = rtnl_link_build_get_request(ifindex, name, &msg);
+	int err = rtnl_link_build_get_request(0, name, &msg);
 
 	if (err < 0)
 		exit(fl_fail("libnl: %s", nl_geterror(err)));
@@ -109,6 +122,99 @@ int fl_rt_read_link(struct fl_nl *nl, const char *name, unsigned int ifindex, st
 	err = fl_nl_read(nl, FL_NL_ROUTE, nlmsg_hdr(msg), link_cb, NULL, link);
 	nlmsg_free(msg);
 	return err == -ENODEV ? 0 : err;
+}
+
+/* Room for one more in an array that doubles. */
+#define GROW(array, n)                                                                             \
+	do {                                                                                       \
+		if (!((n) & ((n)-1)))                                                              \
+			(array) = fl_realloc(array, (n) ? 2 * (n) : 1, sizeof(*(array)));          \
+	} while (0)
+
+struct links_ctx {
+	const char *first;
+	char names[FL_MESH_LANES][IFNAMSIZ]; /* "": no interface can have it */
+	unsigned int lanes;
+	struct fl_plan *plan;
+	struct fl_host *host;
+};
+
+/* Which lane it is, or -1. */
+static int lane_of(const struct links_ctx *ctx, const struct fl_link *link)
+{
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		if (!strcmp(ctx->names[i], link->name))
+			return !i || fl_lane_of_alias(link->alias, ctx->first) == (int)i ||
+					       i < ctx->lanes ?
+				       (int)i :
+				       -1;
+	return -1;
+}
+
+static int links_cb(const struct nlmsghdr *nlh, void *data)
+{
+	struct links_ctx *ctx = data;
+	struct rtnl_link *l = (void *)parse(nlh);
+	struct fl_host *host = ctx->host;
+	struct fl_link link;
+	struct fl_dev *dev;
+	int lane;
+
+	if (!l)
+		return 0;
+	take_link(l, &link);
+	rtnl_link_put(l);
+	GROW(host->devs, host->n_devs);
+	dev = &host->devs[host->n_devs++];
+	*dev = (struct fl_dev){ .ifindex = link.ifindex, .mtu = link.mtu };
+	memcpy(dev->name, link.name, sizeof(dev->name));
+	if (fl_link_is_wireguard(&link) && fl_is_alias(link.alias))
+		dev->mesh = fl_strdup(link.alias);
+	lane = lane_of(ctx, &link);
+	if (lane >= 0 && !ctx->plan->lanes[lane].link.ifindex)
+		ctx->plan->lanes[lane].link = link;
+	else
+		free(link.alias);
+	return 0;
+}
+
+static void again_links(void *data)
+{
+	struct links_ctx *ctx = data;
+
+	for (size_t i = 0; i < ctx->host->n_devs; i++)
+		free(ctx->host->devs[i].mesh);
+	ctx->host->n_devs = 0;
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		fl_lane_free(&ctx->plan->lanes[i]);
+}
+
+static int cmp_dev(const void *a, const void *b)
+{
+	const struct fl_dev *x = a, *y = b;
+
+	return (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
+}
+
+int fl_rt_read_links(struct fl_nl *nl, const char *first, unsigned int lanes, struct fl_plan *plan,
+		     struct fl_host *host)
+{
+	struct links_ctx ctx = { .first = first, .lanes = lanes, .plan = plan, .host = host };
+	char buf[128];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	int err;
+
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		if (!fl_lane_name(first, i, ctx.names[i]))
+			ctx.names[i][0] = '\0';
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	err = fl_nl_read(nl, FL_NL_ROUTE, nlh, links_cb, again_links, &ctx);
+	if (host->n_devs)
+		qsort(host->devs, host->n_devs, sizeof(*host->devs), cmp_dev);
+	return err;
 }
 
 int fl_rt_link_add(struct fl_nl *nl, const struct fl_link *link, unsigned int tag)
@@ -140,7 +246,7 @@ static int change_link(struct fl_nl *nl, unsigned int ifindex, struct rtnl_link 
 }
 
 int fl_rt_link_set(struct fl_nl *nl, unsigned int ifindex, unsigned int mtu, const char *alias,
-		   unsigned int tag)
+		   int rp_filter, unsigned int tag)
 {
 	struct rtnl_link *l = must(rtnl_link_alloc());
 
@@ -148,6 +254,8 @@ int fl_rt_link_set(struct fl_nl *nl, unsigned int ifindex, unsigned int mtu, con
 		rtnl_link_set_mtu(l, mtu);
 	if (alias)
 		rtnl_link_set_ifalias(l, alias);
+	if (rp_filter >= 0)
+		rtnl_link_inet_set_conf(l, IPV4_DEVCONF_RP_FILTER, rp_filter);
 	return change_link(nl, ifindex, l, tag);
 }
 
@@ -176,24 +284,17 @@ int fl_rt_link_del(struct fl_nl *nl, unsigned int ifindex, unsigned int tag)
 
 /* ---- addresses ---- */
 
-struct read_ctx {
+struct addrs_ctx {
 	struct fl_plan *plan;
 	struct fl_host *host;
-	size_t plan_base, host_base; /* what a dump before this one read */
 };
-
-/* Room for one more in an array that doubles. */
-#define GROW(array, n)                                                                             \
-	do {                                                                                       \
-		if (!((n) & ((n)-1)))                                                              \
-			(array) = fl_realloc(array, (n) ? 2 * (n) : 1, sizeof(*(array)));          \
-	} while (0)
 
 static int addr_cb(const struct nlmsghdr *nlh, void *data)
 {
-	struct read_ctx *ctx = data;
+	struct addrs_ctx *ctx = data;
 	struct rtnl_addr *a = (void *)parse(nlh);
 	struct nl_addr *local;
+	struct fl_lane *lane;
 	struct fl_prefix p;
 	unsigned int ifindex;
 
@@ -203,12 +304,13 @@ static int addr_cb(const struct nlmsghdr *nlh, void *data)
 	ifindex = rtnl_addr_get_ifindex(a);
 	if (local && from_nl(local, &p)) {
 		p.len = rtnl_addr_get_prefixlen(a);
-		if (ifindex != ctx->plan->link.ifindex) {
+		lane = (struct fl_lane *)fl_plan_lane(ctx->plan, ifindex);
+		if (!lane) {
 			GROW(ctx->host->addrs, ctx->host->n_addrs);
 			ctx->host->addrs[ctx->host->n_addrs++] = (struct fl_addr){ p, ifindex };
 		} else if (rtnl_addr_get_scope(a) != RT_SCOPE_LINK) {
-			GROW(ctx->plan->addrs, ctx->plan->n_addrs);
-			ctx->plan->addrs[ctx->plan->n_addrs++] = p;
+			GROW(lane->addrs, lane->n_addrs);
+			lane->addrs[lane->n_addrs++] = p;
 		}
 	}
 	rtnl_addr_put(a);
@@ -217,15 +319,16 @@ static int addr_cb(const struct nlmsghdr *nlh, void *data)
 
 static void again_addrs(void *data)
 {
-	struct read_ctx *ctx = data;
+	struct addrs_ctx *ctx = data;
 
-	ctx->plan->n_addrs = 0;
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		ctx->plan->lanes[i].n_addrs = 0;
 	ctx->host->n_addrs = 0;
 }
 
 int fl_rt_read_addrs(struct fl_nl *nl, struct fl_plan *plan, struct fl_host *host)
 {
-	struct read_ctx ctx = { plan, host, 0, 0 };
+	struct addrs_ctx ctx = { plan, host };
 	char buf[64];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	int err;
@@ -234,8 +337,12 @@ int fl_rt_read_addrs(struct fl_nl *nl, struct fl_plan *plan, struct fl_host *hos
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
 	err = fl_nl_read(nl, FL_NL_ROUTE, nlh, addr_cb, again_addrs, &ctx);
-	if (plan->n_addrs)
-		qsort(plan->addrs, plan->n_addrs, sizeof(*plan->addrs), fl_prefix_cmp);
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+		struct fl_lane *lane = &plan->lanes[i];
+
+		if (lane->n_addrs)
+			qsort(lane->addrs, lane->n_addrs, sizeof(*lane->addrs), fl_prefix_cmp);
+	}
 	return err;
 }
 
@@ -257,190 +364,4 @@ int fl_rt_addr(struct fl_nl *nl, unsigned int ifindex, const struct fl_prefix *a
 	nl_addr_put(local);
 	rtnl_addr_put(a);
 	return send_msg(nl, err, msg, tag);
-}
-
-/* ---- routes ---- */
-
-static int route_cb(const struct nlmsghdr *nlh, void *data)
-{
-	struct read_ctx *ctx = data;
-	struct fl_route r = { 0 };
-	struct rtnl_route *route;
-	struct rtnl_nexthop *nh;
-	struct nl_addr *a;
-
-	/* A route that libnl cannot read (of a kind that it does not know) is not ours; should it
-	 * stand in our way, the kernel will say so. */
-	if (rtnl_route_parse((struct nlmsghdr *)nlh, &route) < 0)
-		return 0;
-	a = rtnl_route_get_dst(route);
-	if (rtnl_route_get_table(route) != RT_TABLE_MAIN || !a || !from_nl(a, &r.dst))
-		goto out;
-	a = rtnl_route_get_pref_src(route);
-	if (a && from_nl(a, &r.src))
-		r.src.len = fl_prefix_bits(&r.src);
-	nh = rtnl_route_nexthop_n(route, 0);
-	r.ifindex = nh ? rtnl_route_nh_get_ifindex(nh) : 0;
-	r.metric = rtnl_route_get_priority(route);
-	r.protocol = rtnl_route_get_protocol(route);
-	if (r.protocol == FL_RTPROT && r.ifindex && r.ifindex == ctx->plan->link.ifindex) {
-		GROW(ctx->plan->routes, ctx->plan->n_routes);
-		ctx->plan->routes[ctx->plan->n_routes++] = r;
-	} else {
-		GROW(ctx->host->routes, ctx->host->n_routes);
-		ctx->host->routes[ctx->host->n_routes++] = r;
-	}
-out:
-	rtnl_route_put(route);
-	return 0;
-}
-
-static void again_routes(void *data)
-{
-	struct read_ctx *ctx = data;
-
-	ctx->plan->n_routes = ctx->plan_base;
-	ctx->host->n_routes = ctx->host_base;
-}
-
-static int cmp_route(const void *a, const void *b)
-{
-	const struct fl_route *x = a, *y = b;
-
-	return fl_prefix_cmp(&x->dst, &y->dst);
-}
-
-int fl_rt_read_routes(struct fl_nl *nl, struct fl_plan *plan, struct fl_host *host)
-{
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	int err = 0;
-
-	for (int i = 0; i < 2 && !err; i++) {
-		struct read_ctx ctx = { plan, host, plan->n_routes, host->n_routes };
-		char buf[128];
-		struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-		struct rtmsg *rtm;
-
-		nlh->nlmsg_type = RTM_GETROUTE;
-		nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-		rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-		rtm->rtm_family = families[i];
-		/* Filtered by the kernel with NETLINK_GET_STRICT_CHK, by route_cb() without. */
-		mnl_attr_put_u32(nlh, RTA_TABLE, RT_TABLE_MAIN);
-		err = fl_nl_read(nl, FL_NL_ROUTE, nlh, route_cb, again_routes, &ctx);
-		if (err == -ENOENT)
-			err = 0; /* the table is made with its first route */
-	}
-	if (plan->n_routes)
-		qsort(plan->routes, plan->n_routes, sizeof(*plan->routes), cmp_route);
-	if (host->n_routes)
-		qsort(host->routes, host->n_routes, sizeof(*host->routes), cmp_route);
-	return err;
-}
-
-int fl_rt_route(struct fl_nl *nl, const struct fl_route *route, unsigned int ifindex,
-		enum fl_rt_route_op op, unsigned int tag)
-{
-	struct rtnl_route *r = must(rtnl_route_alloc());
-	struct rtnl_nexthop *nh = must(rtnl_route_nh_alloc());
-	struct nl_addr *dst = to_nl(&route->dst), *src = NULL;
-	struct nl_msg *msg = NULL;
-	int err;
-
-	rtnl_route_set_family(r, route->dst.family);
-	rtnl_route_set_table(r, RT_TABLE_MAIN);
-	rtnl_route_set_protocol(r, FL_RTPROT);
-	rtnl_route_set_type(r, RTN_UNICAST);
-	/* On the link itself, which has no next hops. IPv6 knows no scopes. */
-	rtnl_route_set_scope(r, route->dst.family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
-	rtnl_route_set_priority(r, route->metric);
-	rtnl_route_set_dst(r, dst);
-	if (route->src.family) {
-		src = to_nl(&route->src);
-		rtnl_route_set_pref_src(r, src);
-	}
-	rtnl_route_nh_set_ifindex(nh, ifindex);
-	rtnl_route_add_nexthop(r, nh); /* owned by r now */
-	if (op == FL_RT_DEL)
-		err = rtnl_route_build_del_request(r, 0, &msg);
-	else
-		err = rtnl_route_build_add_request(
-			r, NLM_F_CREATE | (op == FL_RT_ADD ? NLM_F_EXCL : NLM_F_REPLACE), &msg);
-	nl_addr_put(dst);
-	if (src)
-		nl_addr_put(src);
-	rtnl_route_put(r);
-	return send_msg(nl, err, msg, tag);
-}
-
-/* ---- the underlay's way to an endpoint ---- */
-
-struct lookup_ctx {
-	struct rtnl_route *route;
-};
-
-static int lookup_cb(const struct nlmsghdr *nlh, void *data)
-{
-	struct lookup_ctx *ctx = data;
-
-	if (nlh->nlmsg_type == RTM_NEWROUTE && !ctx->route)
-		rtnl_route_parse((struct nlmsghdr *)nlh, &ctx->route);
-	return 0;
-}
-
-int fl_rt_lookup(struct fl_nl *nl, const struct sockaddr_storage *dst, struct fl_rt_way *way)
-{
-	struct fl_prefix addr = fl_prefix_of(dst);
-	struct lookup_ctx ctx = { 0 };
-	char buf[128];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct rtmsg *rtm;
-	uint32_t metric = 0;
-	int err, type;
-
-	nlh->nlmsg_type = RTM_GETROUTE;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-	rtm->rtm_family = addr.family;
-	rtm->rtm_dst_len = addr.len;
-	/* The route as it is configured: the MTU of a cached one may be a path MTU that was learned
-	 * and will be forgotten. */
-	rtm->rtm_flags = RTM_F_FIB_MATCH;
-	mnl_attr_put(nlh, RTA_DST, addr.len / 8, addr.bytes);
-	memset(way, 0, sizeof(*way));
-	err = fl_nl_read(nl, FL_NL_ROUTE, nlh, lookup_cb, NULL, &ctx);
-	if (err == -EHOSTUNREACH || err == -EACCES || err == -EINVAL || err == -EAGAIN)
-		err = -ENETUNREACH; /* unreachable, prohibit, blackhole and throw routes */
-	if (err)
-		goto out;
-	type = ctx.route ? rtnl_route_get_type(ctx.route) : RTN_UNREACHABLE;
-	if (type != RTN_UNICAST && type != RTN_LOCAL) {
-		err = -ENETUNREACH;
-		goto out;
-	}
-	rtnl_route_get_metric(ctx.route, RTAX_MTU, &metric);
-	for (int i = 0; i < rtnl_route_get_nnexthops(ctx.route); i++) {
-		struct fl_link link;
-		unsigned int ifindex =
-			rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(ctx.route, i));
-		unsigned int mtu = metric;
-
-		if (!i)
-			way->ifindex = ifindex;
-		if (!mtu) {
-			err = fl_rt_read_link(nl, NULL, ifindex, &link);
-			if (err)
-				goto out;
-			mtu = link.mtu;
-			free(link.alias);
-		}
-		if (!way->mtu || mtu < way->mtu)
-			way->mtu = mtu;
-	}
-	if (!way->ifindex)
-		err = -ENETUNREACH;
-out:
-	if (ctx.route)
-		rtnl_route_put(ctx.route);
-	return err;
 }

@@ -6,7 +6,9 @@
 #include "../lib/mem.h"
 #include "../lib/msg.h"
 #include "../lib/table.h"
-#include "state.h"
+#include "icmp.h"
+#include "stall.h"
+#include "look.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -15,41 +17,21 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *state(const struct fl_peer *p, int64_t now)
-{
-	if (!p->handshake)
-		return "never";
-	return fl_session_alive(p, now) ? "up" : "stale";
-}
-
-/* A clock that went back must not make an age negative. */
-static int64_t age(const struct fl_peer *p, int64_t now)
-{
-	return now > p->handshake ? now - p->handshake : 0;
-}
-
-static const char *format_age(const struct fl_peer *p, int64_t now, char out[32])
-{
-	int64_t s = age(p, now);
-
-	if (!p->handshake)
-		return "never";
-	if (s < 60)
-		snprintf(out, 32, "%" PRId64 "s", s);
-	else if (s < 3600)
-		snprintf(out, 32, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
-	else if (s < 86400)
-		snprintf(out, 32, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
-	else
-		snprintf(out, 32, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
-	return out;
-}
+struct view {
+	const struct fl_plan *plan;
+	const struct fl_link *link;
+	const struct fl_node *self;
+	struct fl_shown *peers;
+	size_t n_peers;
+	int64_t now;
+	bool rates;
+};
 
 static const char *format_bytes(uint64_t n, char out[32])
 {
 	static const char *const unit[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double v = n;
-	int i = -1;
+	double v = n / 1024.0;
+	int i = 0;
 
 	if (n < 1024) {
 		snprintf(out, 32, "%" PRIu64 " B", n);
@@ -73,29 +55,63 @@ static char *format_allowed(const struct fl_peer *p)
 	return text;
 }
 
-/* Peers in the order of the file, then those that are not in it. */
-static int cmp_shown(const void *a, const void *b)
+/* Whence the endpoint of a lane is. */
+static const char *source_of(const struct fl_peer *p, unsigned int lane)
 {
-	const struct fl_peer *x = a, *y = b;
+	bool names = false;
 
-	if (x->node && y->node)
-		return (x->node > y->node) - (x->node < y->node);
-	if (x->node || y->node)
-		return x->node ? -1 : 1;
-	return fl_key_cmp(&x->public_key, &y->public_key);
+	if (!p->endpoint.ss_family)
+		return NULL;
+	for (size_t i = 0; p->node && i < p->node->n_endpoints; i++) {
+		const struct fl_endpoint *ep = &p->node->endpoints[i];
+
+		if (ep->port + lane != fl_sockaddr_port(&p->endpoint))
+			continue;
+		if (ep->addr.ss_family == AF_UNSPEC)
+			names = true;
+		else if (fl_sockaddr_same_addr(&ep->addr, &p->endpoint))
+			return "file";
+	}
+	/* Only a resolver knows whether it is one of the name's addresses. */
+	return names ? "name" : p->node ? "learned" : "unknown";
 }
 
-static void show_text(const struct fl_plan *plan, const struct fl_node *self, int64_t now)
+/* How much of the traffic each lane has, in percent: "52/48". */
+static void format_balance(const struct fl_shown *s, char *out, size_t size)
 {
-	char key[FL_KEY_BASE64], t[32], u[32], ep[FL_SOCKADDR_STR];
-	const struct fl_link *link = &plan->link;
-	struct fl_table *table;
+	uint64_t all = s->rx + s->tx;
+	size_t n = 0;
 
+	snprintf(out, size, "-");
+	for (unsigned int i = 0; all && i < FL_MESH_LANES && n < size; i++)
+		if (s->lanes[i])
+			n += snprintf(out + n, size - n, "%s%.0f", n ? "/" : "",
+				      100.0 * (s->lanes[i]->rx + s->lanes[i]->tx) / all);
+}
+
+static const char *format_rate(double rate, char out[48])
+{
+	char bytes[32];
+
+	if (rate < 0)
+		return "-";
+	snprintf(out, 48, "%s/s", format_bytes(rate, bytes));
+	return out;
+}
+
+static void show_text(const struct view *v)
+{
+	char key[FL_KEY_BASE64], t[32], r[48], ep[FL_SOCKADDR_STR], balance[80];
+	const struct fl_link *link = v->link;
+	const char *mesh = fl_look_mesh(link);
+	struct fl_table *table;
+	unsigned int lanes = 0;
+
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		lanes += v->plan->lanes[i].link.ifindex != 0;
 	printf("%s%s%s: %s, node %s, mesh %s\n", fl_colour(FL_BOLD), link->name,
-	       fl_colour(FL_PLAIN), link->up ? "up" : "down", self ? self->name : "(unknown)",
-	       link->alias && !strncmp(link->alias, FL_ALIAS, strlen(FL_ALIAS)) ?
-		       link->alias + strlen(FL_ALIAS) :
-		       "(unknown)");
+	       fl_colour(FL_PLAIN), link->up ? "up" : "down", v->self ? v->self->name : "(unknown)",
+	       mesh ? mesh : "(unknown)");
 	printf("  public key %s\n",
 	       link->private_key ? fl_key_format(&link->public_key, key) : "(none)");
 	printf("  private key %s\n", !link->private_key	   ? "(none)" :
@@ -103,75 +119,147 @@ static void show_text(const struct fl_plan *plan, const struct fl_node *self, in
 							     "(hidden)");
 	sodium_memzero(key, sizeof(key));
 	printf("  listening on port %u, MTU %u\n", link->listen_port, link->mtu);
-	if (!plan->n_peers)
+	if (lanes > 1) {
+		printf("  %u lanes:", lanes);
+		for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+			const struct fl_link *l = &v->plan->lanes[i].link;
+
+			if (l->ifindex)
+				printf(" %s %s%s", l->name, l->up ? "up" : "down",
+				       --lanes ? "," : "\n");
+		}
+		lanes = 2;
+	}
+	if (!v->n_peers)
 		return;
 	putchar('\n');
 	table = fl_table_new();
 	fl_table_col(table, "PEER", FL_LEFT);
 	fl_table_col(table, "STATE", FL_LEFT);
+	if (lanes > 1) {
+		fl_table_col(table, "LANES UP", FL_RIGHT);
+		fl_table_col(table, "BALANCE %", FL_LEFT);
+	}
 	fl_table_col(table, "HANDSHAKE", FL_RIGHT);
 	fl_table_col(table, "RECEIVED", FL_RIGHT);
 	fl_table_col(table, "SENT", FL_RIGHT);
+	if (v->rates) {
+		fl_table_col(table, "RECEIVING", FL_RIGHT);
+		fl_table_col(table, "SENDING", FL_RIGHT);
+	}
 	fl_table_col(table, "ENDPOINT", FL_LEFT);
+	fl_table_col(table, "FROM", FL_LEFT);
 	fl_table_col(table, "ALLOWED IPS", FL_LEFT);
-	for (size_t i = 0; i < plan->n_peers; i++) {
-		const struct fl_peer *p = &plan->peers[i];
-		const char *word = state(p, now);
+	for (size_t i = 0; i < v->n_peers; i++) {
+		const struct fl_shown *s = &v->peers[i];
+		const struct fl_peer *p = s->first;
 		char *allowed = format_allowed(p);
-		enum fl_colour c = *word == 'u' ? FL_GREEN : *word == 's' ? FL_YELLOW : FL_RED;
+		enum fl_colour c = !strcmp(s->state, "up")    ? FL_GREEN :
+				   !strcmp(s->state, "stale") ? FL_YELLOW :
+								FL_RED;
 
 		if (p->name)
 			fl_table_cell(table, "%s", p->name);
 		else
 			fl_table_cell(table, "(unknown) %s", fl_key_format(&p->public_key, key));
-		fl_table_cell(table, "%s%s%s", fl_colour(c), word, fl_colour(FL_PLAIN));
-		fl_table_cell(table, "%s", format_age(p, now, t));
-		fl_table_cell(table, "%s", format_bytes(p->rx, t));
-		fl_table_cell(table, "%s", format_bytes(p->tx, u));
+		fl_table_cell(table, "%s%s%s", fl_colour(c), s->state, fl_colour(FL_PLAIN));
+		if (lanes > 1) {
+			format_balance(s, balance, sizeof(balance));
+			fl_table_cell(table, "%u of %u", s->n_up, s->n_lanes);
+			fl_table_cell(table, "%s", balance);
+		}
+		fl_table_cell(table, "%s", fl_look_age(s->handshake, v->now, t));
+		fl_table_cell(table, "%s", format_bytes(s->rx, t));
+		fl_table_cell(table, "%s", format_bytes(s->tx, t));
+		if (v->rates) {
+			fl_table_cell(table, "%s", format_rate(s->rx_rate, r));
+			fl_table_cell(table, "%s", format_rate(s->tx_rate, r));
+		}
 		fl_table_cell(table, "%s", fl_sockaddr_format(&p->endpoint, ep));
+		fl_table_cell(table, "%s",
+			      p->endpoint.ss_family ? source_of(p, s->first_lane) : "-");
 		fl_table_cell(table, "%s", p->n_allowed ? allowed : "(none)");
 		free(allowed);
 	}
 	fl_table_print(table, stdout);
 }
 
-static struct json_object *json_peer(const struct fl_peer *p, int64_t now)
+static void json_handshake(struct json_object *o, int64_t handshake, int64_t now)
+{
+	json_object_object_add(o, "latest_handshake",
+			       handshake ? json_object_new_int64(handshake) : NULL);
+	json_object_object_add(
+		o, "handshake_age",
+		handshake ? json_object_new_int64(now > handshake ? now - handshake : 0) : NULL);
+}
+
+static void json_endpoint(struct json_object *o, const struct fl_peer *p, unsigned int lane)
+{
+	char ep[FL_SOCKADDR_STR];
+
+	fl_json_str(o, "endpoint",
+		    p->endpoint.ss_family ? fl_sockaddr_format(&p->endpoint, ep) : NULL);
+	fl_json_str(o, "endpoint_from", source_of(p, lane));
+}
+
+static struct json_object *json_lane(const struct view *v, const struct fl_peer *p,
+				     unsigned int lane)
+{
+	struct json_object *o = json_object_new_object();
+
+	fl_json_str(o, "interface", v->plan->lanes[lane].link.name);
+	fl_json_str(o, "state", fl_look_state(p, v->now));
+	json_handshake(o, p->handshake, v->now);
+	fl_json_u64(o, "rx_bytes", p->rx);
+	fl_json_u64(o, "tx_bytes", p->tx);
+	json_endpoint(o, p, lane);
+	return o;
+}
+
+static void json_rate(struct json_object *o, const char *key, double rate)
+{
+	json_object_object_add(o, key, rate < 0 ? NULL : json_object_new_int64((int64_t)rate));
+}
+
+static struct json_object *json_peer(const struct view *v, const struct fl_shown *s)
 {
 	struct json_object *o = json_object_new_object(), *a = json_object_new_array();
-	char key[FL_KEY_BASE64], s[FL_PREFIX_STR], ep[FL_SOCKADDR_STR];
+	char key[FL_KEY_BASE64], text[FL_PREFIX_STR];
+	const struct fl_peer *p = s->first;
 
 	fl_json_str(o, "name", p->name);
 	fl_json_str(o, "public_key", fl_key_format(&p->public_key, key));
 	fl_json_bool(o, "preshared_key", p->psk != NULL);
-	fl_json_str(o, "endpoint",
-		    p->endpoint.ss_family ? fl_sockaddr_format(&p->endpoint, ep) : NULL);
-	fl_json_str(o, "state", state(p, now));
-	json_object_object_add(o, "latest_handshake",
-			       p->handshake ? json_object_new_int64(p->handshake) : NULL);
-	json_object_object_add(o, "handshake_age",
-			       p->handshake ? json_object_new_int64(age(p, now)) : NULL);
-	fl_json_u64(o, "rx_bytes", p->rx);
-	fl_json_u64(o, "tx_bytes", p->tx);
+	json_endpoint(o, p, s->first_lane);
+	fl_json_str(o, "state", s->state);
+	json_handshake(o, s->handshake, v->now);
+	fl_json_u64(o, "rx_bytes", s->rx);
+	fl_json_u64(o, "tx_bytes", s->tx);
+	json_rate(o, "rx_bytes_per_second", s->rx_rate);
+	json_rate(o, "tx_bytes_per_second", s->tx_rate);
 	fl_json_int(o, "persistent_keepalive", p->keepalive);
 	for (size_t i = 0; i < p->n_allowed; i++)
-		json_object_array_add(a,
-				      json_object_new_string(fl_prefix_format(&p->allowed[i], s)));
+		json_object_array_add(
+			a, json_object_new_string(fl_prefix_format(&p->allowed[i], text)));
 	json_object_object_add(o, "allowed_ips", a);
+	a = json_object_new_array();
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		if (s->lanes[i])
+			json_object_array_add(a, json_lane(v, s->lanes[i], i));
+	json_object_object_add(o, "lanes", a);
 	return o;
 }
 
-static void show_json(const struct fl_plan *plan, const struct fl_node *self, int64_t now)
+static void show_json(const struct view *v)
 {
 	struct json_object *o = fl_json_new(FL_MESH_SCHEMA), *a = json_object_new_array();
-	const struct fl_link *link = &plan->link;
+	const struct fl_lane *first = &v->plan->lanes[0];
+	const struct fl_link *link = v->link;
 	char key[FL_KEY_BASE64], s[FL_PREFIX_STR];
 
 	fl_json_str(o, "interface", link->name);
-	fl_json_str(o, "mesh",
-		    link->alias && !strncmp(link->alias, FL_ALIAS, strlen(FL_ALIAS)) ?
-			    link->alias + strlen(FL_ALIAS) :
-			    NULL);
-	fl_json_str(o, "node", self ? self->name : NULL);
+	fl_json_str(o, "mesh", fl_look_mesh(link));
+	fl_json_str(o, "node", v->self ? v->self->name : NULL);
 	fl_json_bool(o, "up", link->up);
 	fl_json_str(o, "public_key",
 		    link->private_key ? fl_key_format(&link->public_key, key) : NULL);
@@ -183,71 +271,140 @@ static void show_json(const struct fl_plan *plan, const struct fl_node *self, in
 	fl_json_int(o, "listen_port", link->listen_port);
 	fl_json_int(o, "mtu", link->mtu);
 	fl_json_int(o, "fwmark", link->fwmark);
-	for (size_t i = 0; i < plan->n_addrs; i++)
-		json_object_array_add(a,
-				      json_object_new_string(fl_prefix_format(&plan->addrs[i], s)));
+	for (size_t i = 0; i < first->n_addrs; i++)
+		json_object_array_add(
+			a, json_object_new_string(fl_prefix_format(&first->addrs[i], s)));
 	json_object_object_add(o, "addresses", a);
 	a = json_object_new_array();
-	for (size_t i = 0; i < plan->n_peers; i++)
-		json_object_array_add(a, json_peer(&plan->peers[i], now));
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+		if (v->plan->lanes[i].link.ifindex)
+			json_object_array_add(a,
+					      json_object_new_string(v->plan->lanes[i].link.name));
+	json_object_object_add(o, "lanes", a);
+	a = json_object_new_array();
+	for (size_t i = 0; i < v->n_peers; i++)
+		json_object_array_add(a, json_peer(v, &v->peers[i]));
 	json_object_object_add(o, "peers", a);
 	fl_json_print(o);
 }
 
+/* ---- rates ---- */
+
+/* What a peer's lanes had when they were looked at before. */
+struct before {
+	struct fl_key public_key;
+	uint64_t rx, tx;
+	struct fl_stall lanes[FL_MESH_LANES];
+};
+
+struct history {
+	struct before *list; /* sorted by public key */
+	size_t n;
+	int64_t at; /* fl_now_us(), 0: never */
+};
+
+static int cmp_before(const void *a, const void *b)
+{
+	return fl_key_cmp(&((const struct before *)a)->public_key,
+			  &((const struct before *)b)->public_key);
+}
+
+/* Counters begin anew when a peer is removed and added. */
+static double rate(uint64_t now, uint64_t then, int64_t us)
+{
+	return now < then || us <= 0 ? -1 : (now - then) * 1e6 / us;
+}
+
+static void compare(struct view *v, struct history *h)
+{
+	struct before *list = fl_zalloc(v->n_peers * sizeof(*list));
+	int64_t now = fl_now_us();
+
+	for (size_t i = 0; i < v->n_peers; i++) {
+		struct fl_shown *s = &v->peers[i];
+		struct before *b = &list[i], *old = NULL;
+
+		b->public_key = s->first->public_key;
+		if (h->n)
+			old = bsearch(b, h->list, h->n, sizeof(*b), cmp_before);
+		if (old) {
+			memcpy(b->lanes, old->lanes, sizeof(b->lanes));
+			s->rx_rate = rate(s->rx, old->rx, now - h->at);
+			s->tx_rate = rate(s->tx, old->tx, now - h->at);
+		}
+		b->rx = s->rx;
+		b->tx = s->tx;
+		for (unsigned int lane = 0; lane < FL_MESH_LANES; lane++) {
+			const struct fl_peer *p = s->lanes[lane];
+
+			if (p && fl_stalled(&b->lanes[lane], p, now) && s->n_up)
+				s->state = "stalled";
+		}
+	}
+	free(h->list);
+	if (v->n_peers)
+		qsort(list, v->n_peers, sizeof(*list), cmp_before);
+	*h = (struct history){ list, v->n_peers, now };
+}
+
+static void show(const struct fl_look_run *run, struct history *history)
+{
+	struct view v = {
+		.plan = &run->plan,
+		.link = &run->plan.lanes[0].link,
+		.self = run->self,
+		.now = time(NULL),
+		.rates = history != NULL,
+	};
+
+	v.peers = fl_look_peers(&run->plan, v.now, &v.n_peers);
+	if (history)
+		compare(&v, history);
+	if (fl_json)
+		show_json(&v);
+	else
+		show_text(&v);
+	free(v.peers);
+}
+
+/* Until a signal ends it, or nobody reads any more. */
+static int watch(struct fl_look_run *run)
+{
+	bool terminal = isatty(STDOUT_FILENO) && !fl_json;
+	struct history history = { 0 };
+	int status = FL_OK;
+
+	for (;;) {
+		if (terminal)
+			fputs("\033[H\033[2J", stdout);
+		show(run, &history);
+		if (!terminal && !fl_json)
+			putchar('\n');
+		if (fflush(stdout))
+			break;
+		sleep(fl_mesh_opt_watch);
+		status = fl_look_again(run);
+		if (status)
+			break;
+	}
+	free(history.list);
+	return status;
+}
+
 int fl_mesh_show(int argc, char **argv)
 {
-	const char *config = fl_mesh_opt_config ? fl_mesh_opt_config : FL_MESH_CONF;
-	struct fl_mesh *mesh = NULL;
-	const struct fl_node *self = NULL;
-	struct fl_nl nl = { 0 };
-	struct fl_plan plan = { 0 };
-	int status = FL_OK, err;
+	struct fl_look_run run;
+	int status;
 
 	(void)argc;
 	(void)argv;
-	if (!fl_mesh_valid_ifname(fl_mesh_opt_interface))
-		return FL_USAGE;
-	err = fl_nl_open(&nl);
-	if (err) {
-		status = fl_fail("cannot open netlink: %s", fl_nl_strerror(err));
-		goto out;
-	}
-	if (!nl.wg_family) {
-		status = fl_mesh_no_wireguard();
-		goto out;
-	}
-	/* Names are a service: without a mesh file the peers are there all the same. */
-	if (fl_mesh_opt_config || !access(config, F_OK)) {
-		mesh = fl_mesh_load(config);
-		if (!mesh)
-			status = FL_DEGRADED;
-	}
-	if (fl_state_read(&nl, fl_mesh_opt_interface, &plan, NULL)) {
-		status = FL_FAILED;
-	} else if (!plan.link.ifindex) {
-		status = fl_fail("there is no interface %s; `fairlead mesh up` makes it",
-				 fl_mesh_opt_interface);
-	} else if (strcmp(plan.link.kind, "wireguard")) {
-		status = fl_fail("%s is no WireGuard interface", plan.link.name);
-	} else {
-		int64_t now = time(NULL);
-
-		for (size_t i = 0; mesh && i < plan.n_peers; i++) {
-			plan.peers[i].node = fl_mesh_find(mesh, &plan.peers[i].public_key);
-			plan.peers[i].name = plan.peers[i].node ? plan.peers[i].node->name : NULL;
-		}
-		if (mesh && plan.link.private_key)
-			self = fl_mesh_find(mesh, &plan.link.public_key);
-		if (plan.n_peers)
-			qsort(plan.peers, plan.n_peers, sizeof(*plan.peers), cmp_shown);
-		if (fl_json)
-			show_json(&plan, self, now);
-		else
-			show_text(&plan, self, now);
-	}
-out:
-	fl_plan_free(&plan);
-	fl_nl_close(&nl);
-	fl_mesh_free(mesh);
+	status = fl_look_begin(&run, false);
+	if (!status && fl_mesh_opt_watch)
+		status = watch(&run);
+	else if (!status)
+		show(&run, NULL);
+	if (!status && run.broken)
+		status = FL_DEGRADED;
+	fl_look_end(&run);
 	return status;
 }

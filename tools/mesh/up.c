@@ -6,6 +6,7 @@
 #include "../lib/json.h"
 #include "../lib/msg.h"
 #include "../metrics/metrics.h"
+#include "confirm.h"
 #include "state.h"
 
 #include <stdlib.h>
@@ -45,9 +46,6 @@ static int unsupported(const struct fl_mesh *mesh)
 			"set Strict = no, and know that pod traffic without a peer is not "
 			"stopped",
 			mesh->path);
-	if (mesh->lanes != 1)
-		return fl_fail("%s: Lanes = %s: this version has one lane: set Lanes = 1",
-			       mesh->path, mesh->lanes ? "2 or more" : "auto");
 	return FL_OK;
 }
 
@@ -89,6 +87,8 @@ static int begin(struct run *r)
 	int status;
 
 	memset(r, 0, sizeof(*r));
+	fl_plan_init(&r->want);
+	fl_plan_init(&r->have);
 	if (!fl_mesh_valid_ifname(fl_mesh_opt_interface))
 		return FL_USAGE;
 	r->mesh = fl_mesh_load(config);
@@ -107,13 +107,8 @@ static int begin(struct run *r)
 	status = open_netlink(r);
 	if (status)
 		return status;
-	if (fl_state_read(&r->nl, fl_mesh_opt_interface, &r->have, &r->host))
+	if (fl_state_read(&r->nl, fl_mesh_opt_interface, r->self->lanes, &r->have, &r->host))
 		return FL_FAILED;
-	if (r->have.link.ifindex && strcmp(r->have.link.kind, "wireguard"))
-		return fl_fail("%s exists and is no WireGuard interface%s%s; remove or rename it, "
-			       "or name another with --interface",
-			       r->have.link.name, r->have.link.kind[0] ? " but of type " : "",
-			       r->have.link.kind);
 	fl_state_name(&r->have, r->mesh);
 	if (fl_want(&r->nl, r->mesh, r->self, r->private_key, fl_mesh_opt_interface, &r->have,
 		    &r->host, time(NULL), &r->want, &r->report))
@@ -195,33 +190,88 @@ static void check_forwarding(const struct fl_node *self)
 	}
 }
 
-int fl_mesh_up(int argc, char **argv)
+/* "30s", "2m", "90": seconds, 0 if it is none of these. */
+static unsigned int seconds_of(const char *text)
 {
-	struct run r;
-	int status = begin(&r);
+	unsigned int n = 0;
+	char unit = 's';
+	int end = 0;
 
-	(void)argc;
-	(void)argv;
-	if (status)
-		goto out;
-	if (r.ops.n && fl_apply(&r.nl, &r.ops)) {
+	if (*text < '0' || *text > '9' || sscanf(text, "%4u%n", &n, &end) != 1)
+		return 0;
+	if (text[end])
+		unit = text[end++];
+	if (text[end] || (unit != 's' && unit != 'm'))
+		return 0;
+	n *= unit == 'm' ? 60 : 1;
+	return n > 3600 ? 0 : n;
+}
+
+/* Enough for a handshake and its first repetition (REKEY_TIMEOUT, 5 s), if there is that much. */
+static unsigned int before_seconds(unsigned int confirm)
+{
+	return confirm / 2 < 6 ? confirm / 2 : 6;
+}
+
+/* The change, and its proof if one is asked for. */
+static int change(struct run *r, unsigned int confirm)
+{
+	struct fl_baseline *before = NULL;
+	int status = FL_OK;
+
+	if (confirm)
+		before = fl_confirm_before(&r->nl, &r->have, &r->want, before_seconds(confirm));
+	if (fl_apply(&r->nl, fl_mesh_opt_interface, &r->ops)) {
 		status = FL_FAILED;
 		goto out;
 	}
+	fl_kick(&r->ops);
+	if (!confirm || fl_confirm(&r->nl, fl_mesh_opt_interface, &r->want, before, confirm))
+		goto out;
+	status = FL_FAILED;
+	if (fl_undo(&r->nl, fl_mesh_opt_interface, &r->have) >= 0)
+		fl_err("not confirmed: what was done is undone");
+out:
+	fl_baseline_free(before);
+	return status;
+}
+
+int fl_mesh_up(int argc, char **argv)
+{
+	unsigned int confirm = 0;
+	struct run r;
+	int status;
+
+	(void)argc;
+	(void)argv;
+	if (fl_mesh_opt_confirm) {
+		confirm = seconds_of(fl_mesh_opt_confirm);
+		if (!confirm)
+			return fl_usage("--confirm: '%s' is not a time; write 1s to 60m",
+					fl_mesh_opt_confirm);
+	}
+	status = begin(&r);
+	if (status)
+		goto out;
+	status = r.ops.n ? change(&r, confirm) : FL_OK;
+	if (status)
+		goto out;
 	check_forwarding(r.self);
 	if (r.report.no_endpoint)
 		status = FL_DEGRADED;
-	if (fl_metrics_sync(r.mesh, r.self, fl_mesh_opt_interface))
-		status = FL_DEGRADED; /* it has said what is wrong; the mesh is up all the same */
+	for (unsigned int i = 0; i < r.self->lanes; i++)
+		if (fl_metrics_sync(r.mesh, r.self, r.want.lanes[i].link.name))
+			status = FL_DEGRADED; /* it has said what is wrong; the mesh is up */
 	if (fl_json) {
 		struct json_object *o = document(&r);
 
 		fl_json_int(o, "writes", r.nl.writes);
 		fl_json_print(o);
 	} else if (r.ops.n) {
-		printf("%s: up, node %s of mesh %s, %zu peer%s, %zu change%s\n",
-		       fl_mesh_opt_interface, r.self->name, r.mesh->name, r.want.n_peers,
-		       r.want.n_peers == 1 ? "" : "s", r.ops.n, r.ops.n == 1 ? "" : "s");
+		printf("%s: up, node %s of mesh %s, %zu peer%s, %zu change%s%s\n",
+		       fl_mesh_opt_interface, r.self->name, r.mesh->name, r.want.lanes[0].n_peers,
+		       r.want.lanes[0].n_peers == 1 ? "" : "s", r.ops.n, r.ops.n == 1 ? "" : "s",
+		       confirm ? ", confirmed" : "");
 	} else {
 		printf("%s: up already, nothing to do\n", fl_mesh_opt_interface);
 	}
@@ -230,49 +280,77 @@ out:
 	return status;
 }
 
+/* Whether down may remove what is there; prints why not. */
+static bool is_ours(const struct fl_plan *have)
+{
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+		const struct fl_link *link = &have->lanes[i].link;
+
+		if (!link->ifindex)
+			continue;
+		if (!fl_link_is_wireguard(link)) {
+			fl_err("%s is no WireGuard interface, so it is left alone", link->name);
+			return false;
+		}
+		if (!fl_is_alias(link->alias)) {
+			fl_err("%s is a WireGuard interface that `fairlead mesh up` has neither "
+			       "made nor adopted (its alias does not begin with '%s'), so it is "
+			       "left alone; remove it with: ip link del %s",
+			       link->name, FL_ALIAS, link->name);
+			return false;
+		}
+		if (!i && strchr(link->alias + strlen(FL_ALIAS), ' ')) {
+			fl_err("%s is a lane of another mesh ('%s'); name its first interface",
+			       link->name, link->alias);
+			return false;
+		}
+	}
+	return true;
+}
+
 int fl_mesh_down(int argc, char **argv)
 {
+	static const int forget[FL_FAMILIES] = { -1, -1 };
+	int status = FL_OK, saved[FL_FAMILIES], err;
 	struct run r = { 0 };
-	const struct fl_link *link = &r.have.link;
-	int status = FL_OK, err;
+	bool there;
 
 	(void)argc;
 	(void)argv;
 	if (!fl_mesh_valid_ifname(fl_mesh_opt_interface))
 		return FL_USAGE;
+	fl_plan_init(&r.want);
+	fl_plan_init(&r.have);
 	err = fl_nl_open(&r.nl);
 	if (err) {
 		status = fl_fail("cannot open netlink: %s", fl_nl_strerror(err));
 		goto out;
 	}
-	if (fl_state_read(&r.nl, fl_mesh_opt_interface, &r.have, NULL)) {
+	if (fl_state_read(&r.nl, fl_mesh_opt_interface, 1, &r.have, NULL) || !is_ours(&r.have)) {
 		status = FL_FAILED;
 		goto out;
 	}
-	if (link->ifindex && strcmp(link->kind, "wireguard")) {
-		status = fl_fail("%s is no WireGuard interface, so it is left alone", link->name);
-		goto out;
-	}
-	if (link->ifindex && (!link->alias || strncmp(link->alias, FL_ALIAS, strlen(FL_ALIAS)))) {
-		status = fl_fail("%s is a WireGuard interface that `fairlead mesh up` has neither "
-				 "made nor adopted (its alias does not begin with '%s'), so it is "
-				 "left alone; remove it with: ip link del %s",
-				 link->name, FL_ALIAS, link->name);
-		goto out;
-	}
+	there = fl_plan_exists(&r.have);
 	/* An empty wish: without a link, and with it nothing else. */
+	fl_hash_saved(fl_mesh_opt_interface, saved);
+	for (unsigned int f = 0; f < FL_FAMILIES; f++)
+		if (r.have.hash_policy[f] == FL_HASH_L4)
+			r.want.hash_policy[f] = saved[f];
 	r.ops = fl_plan_diff(&r.want, &r.have);
-	if (r.ops.n && fl_apply(&r.nl, &r.ops)) {
+	if (r.ops.n && fl_apply(&r.nl, fl_mesh_opt_interface, &r.ops)) {
 		status = FL_FAILED;
 		goto out;
 	}
+	/* Where somebody else has set the policy since, what it was does not matter any more. */
+	if (saved[FL_V4] >= 0 || saved[FL_V6] >= 0)
+		fl_hash_save(fl_mesh_opt_interface, forget);
 	if (fl_json) {
 		struct json_object *o = document(&r);
 
 		fl_json_int(o, "writes", r.nl.writes);
 		fl_json_print(o);
 	} else {
-		printf("%s: %s\n", fl_mesh_opt_interface, r.ops.n ? "down" : "already down");
+		printf("%s: %s\n", fl_mesh_opt_interface, there ? "down" : "already down");
 	}
 out:
 	end(&r);

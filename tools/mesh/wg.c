@@ -131,7 +131,7 @@ static bool get_key(const struct nlattr *attr, struct fl_key *key)
 	return true;
 }
 
-static bool get_secret(const struct nlattr *attr, struct fl_key **key)
+static bool get_private_key(const struct nlattr *attr, struct fl_key **key)
 {
 	if (mnl_attr_get_payload_len(attr) != FL_KEY_LEN)
 		return false;
@@ -140,6 +140,17 @@ static bool get_secret(const struct nlattr *attr, struct fl_key **key)
 	if (!*key)
 		*key = fl_key_new();
 	return get_key(attr, *key);
+}
+
+static bool get_psk(const struct nlattr *attr, struct fl_lane *lane, struct fl_peer *peer)
+{
+	if (mnl_attr_get_payload_len(attr) != FL_KEY_LEN)
+		return false;
+	if (sodium_is_zero(mnl_attr_get_payload(attr), FL_KEY_LEN))
+		return true; /* "none" */
+	if (!peer->psk)
+		peer->psk = fl_keys_new(&lane->psks);
+	return get_key(attr, peer->psk);
 }
 
 static bool get_endpoint(const struct nlattr *attr, struct sockaddr_storage *sa)
@@ -207,14 +218,16 @@ static int allowed_list(const struct nlattr *nest, void *data)
 	return MNL_CB_OK;
 }
 
+/* The peer is the lane's last. */
 static int peer_attr(const struct nlattr *attr, void *data)
 {
-	struct fl_peer *peer = data;
+	struct fl_lane *lane = data;
+	struct fl_peer *peer = &lane->peers[lane->n_peers - 1];
 	bool ok = true;
 
 	switch (mnl_attr_get_type(attr)) {
 	case WGPEER_A_PRESHARED_KEY:
-		ok = get_secret(attr, &peer->psk);
+		ok = get_psk(attr, lane, peer);
 		break;
 	case WGPEER_A_ENDPOINT:
 		ok = get_endpoint(attr, &peer->endpoint);
@@ -267,56 +280,56 @@ static int find_key(const struct nlattr *attr, void *data)
 
 static int peer_list(const struct nlattr *nest, void *data)
 {
-	struct fl_plan *plan = data;
-	struct fl_peer *last = plan->n_peers ? &plan->peers[plan->n_peers - 1] : NULL;
+	struct fl_lane *lane = data;
+	struct fl_peer *last = lane->n_peers ? &lane->peers[lane->n_peers - 1] : NULL;
 	struct peer_key k = { 0 };
 
 	if (mnl_attr_parse_nested(nest, find_key, &k) < 0 || !k.found)
 		return MNL_CB_ERROR;
 	/* The kernel says a peer's key again where its allowed IPs go on in another message. */
 	if (!last || fl_key_cmp(&last->public_key, &k.key)) {
-		if (!(plan->n_peers & (plan->n_peers - 1)))
-			plan->peers = fl_realloc(plan->peers, plan->n_peers ? 2 * plan->n_peers : 1,
-						 sizeof(*plan->peers));
-		last = &plan->peers[plan->n_peers++];
-		memset(last, 0, sizeof(*last));
-		last->public_key = k.key;
+		if (!(lane->n_peers & (lane->n_peers - 1)))
+			lane->peers = fl_realloc(lane->peers, lane->n_peers ? 2 * lane->n_peers : 1,
+						 sizeof(*lane->peers));
+		if (!lane->peers)
+			return MNL_CB_ERROR; /* cannot be; the analyzer does not know */
+		lane->peers[lane->n_peers++] = (struct fl_peer){ .public_key = k.key };
 	}
-	return mnl_attr_parse_nested(nest, peer_attr, last);
+	return mnl_attr_parse_nested(nest, peer_attr, lane);
 }
 
 static int device_attr(const struct nlattr *attr, void *data)
 {
-	struct fl_plan *plan = data;
+	struct fl_lane *lane = data;
 	bool ok = true;
 
 	switch (mnl_attr_get_type(attr)) {
 	case WGDEVICE_A_PRIVATE_KEY:
-		ok = get_secret(attr, &plan->link.private_key);
+		ok = get_private_key(attr, &lane->link.private_key);
 		break;
 	case WGDEVICE_A_PUBLIC_KEY:
-		ok = get_key(attr, &plan->link.public_key);
+		ok = get_key(attr, &lane->link.public_key);
 		break;
 	case WGDEVICE_A_LISTEN_PORT:
 		ok = mnl_attr_validate(attr, MNL_TYPE_U16) >= 0;
 		if (ok)
-			plan->link.listen_port = mnl_attr_get_u16(attr);
+			lane->link.listen_port = mnl_attr_get_u16(attr);
 		break;
 	case WGDEVICE_A_FWMARK:
 		ok = mnl_attr_validate(attr, MNL_TYPE_U32) >= 0;
 		if (ok)
-			plan->link.fwmark = mnl_attr_get_u32(attr);
+			lane->link.fwmark = mnl_attr_get_u32(attr);
 		break;
 	case WGDEVICE_A_PEERS:
-		return mnl_attr_parse_nested(attr, peer_list, plan);
+		return mnl_attr_parse_nested(attr, peer_list, lane);
 	}
 	return ok ? MNL_CB_OK : MNL_CB_ERROR;
 }
 
-int fl_wg_decode(const struct nlmsghdr *nlh, struct fl_plan *plan)
+int fl_wg_decode(const struct nlmsghdr *nlh, struct fl_lane *lane)
 {
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct genlmsghdr) ||
-	    mnl_attr_parse(nlh, sizeof(struct genlmsghdr), device_attr, plan) < 0)
+	    mnl_attr_parse(nlh, sizeof(struct genlmsghdr), device_attr, lane) < 0)
 		return -EBADMSG;
 	return 0;
 }
@@ -328,15 +341,14 @@ static int decode_cb(const struct nlmsghdr *nlh, void *ctx)
 
 static void free_peers(void *ctx)
 {
-	struct fl_plan *plan = ctx;
+	struct fl_lane *lane = ctx;
 
-	for (size_t i = 0; i < plan->n_peers; i++) {
-		free(plan->peers[i].allowed);
-		fl_key_free(plan->peers[i].psk);
-	}
-	free(plan->peers);
-	plan->peers = NULL;
-	plan->n_peers = 0;
+	for (size_t i = 0; i < lane->n_peers; i++)
+		free(lane->peers[i].allowed);
+	free(lane->peers);
+	fl_keys_free(&lane->psks);
+	lane->peers = NULL;
+	lane->n_peers = 0;
 }
 
 static int cmp_peer(const void *a, const void *b)
@@ -346,17 +358,17 @@ static int cmp_peer(const void *a, const void *b)
 	return fl_key_cmp(&x->public_key, &y->public_key);
 }
 
-void fl_wg_decoded(struct fl_plan *plan)
+void fl_wg_decoded(struct fl_lane *lane)
 {
-	if (plan->n_peers)
-		qsort(plan->peers, plan->n_peers, sizeof(*plan->peers), cmp_peer);
-	for (size_t i = 0; i < plan->n_peers; i++)
-		if (plan->peers[i].n_allowed)
-			qsort(plan->peers[i].allowed, plan->peers[i].n_allowed,
-			      sizeof(*plan->peers[i].allowed), fl_prefix_cmp);
+	if (lane->n_peers)
+		qsort(lane->peers, lane->n_peers, sizeof(*lane->peers), cmp_peer);
+	for (size_t i = 0; i < lane->n_peers; i++)
+		if (lane->peers[i].n_allowed)
+			qsort(lane->peers[i].allowed, lane->peers[i].n_allowed,
+			      sizeof(*lane->peers[i].allowed), fl_prefix_cmp);
 }
 
-int fl_wg_read(struct fl_nl *nl, struct fl_plan *plan)
+int fl_wg_read(struct fl_nl *nl, struct fl_lane *lane)
 {
 	char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -368,8 +380,8 @@ int fl_wg_read(struct fl_nl *nl, struct fl_plan *plan)
 	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
 	genl->cmd = WG_CMD_GET_DEVICE;
 	genl->version = WG_GENL_VERSION;
-	mnl_attr_put_u32(nlh, WGDEVICE_A_IFINDEX, plan->link.ifindex);
-	err = fl_nl_read(nl, FL_NL_GENERIC, nlh, decode_cb, free_peers, plan);
-	fl_wg_decoded(plan);
+	mnl_attr_put_u32(nlh, WGDEVICE_A_IFINDEX, lane->link.ifindex);
+	err = fl_nl_read(nl, FL_NL_GENERIC, nlh, decode_cb, free_peers, lane);
+	fl_wg_decoded(lane);
 	return err;
 }

@@ -40,13 +40,13 @@ struct fl_wg_cursor {
 struct nlmsghdr *fl_wg_encode(void *buf, size_t size, uint16_t family, const struct fl_wg_set *set,
 			      struct fl_wg_cursor *c);
 
-/* Add what a message of a WG_CMD_GET_DEVICE dump says to a plan. A peer may go on in the next
+/* Add what a message of a WG_CMD_GET_DEVICE dump says to a lane. A peer may go on in the next
  * message. Returns 0 or -EBADMSG. After the last message: fl_wg_decoded(). */
-int fl_wg_decode(const struct nlmsghdr *nlh, struct fl_plan *plan);
-void fl_wg_decoded(struct fl_plan *plan); /* sorts */
+int fl_wg_decode(const struct nlmsghdr *nlh, struct fl_lane *lane);
+void fl_wg_decoded(struct fl_lane *lane); /* sorts */
 
-/* Read the device of plan->link.ifindex. Returns 0 or -errno. */
-int fl_wg_read(struct fl_nl *nl, struct fl_plan *plan);
+/* Read the device of lane->link.ifindex. Returns 0 or -errno. */
+int fl_wg_read(struct fl_nl *nl, struct fl_lane *lane);
 
 /* Queue a change. Returns 0 or -errno, as fl_nl_write(). */
 int fl_wg_write(struct fl_nl *nl, const struct fl_wg_set *set, unsigned int tag);
