@@ -45,7 +45,7 @@ tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -W
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-tools bench-compare bench-report run-tests unit-tests bpf-tests vm-tests \
+.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-mesh bench-tools bench-compare bench-report run-tests unit-tests bpf-tests vm-tests \
 	fuzzers check-format check-sparse check-tidy check-shell check-man
 
 all: tools bpf module
@@ -203,6 +203,10 @@ bench-tools: tools $(BUILD)/bench/load
 		$(MAKE) module KDIR=$$(scripts/kernel kdir $$k); mkdir -p $$dir; cp -u scripts/bench.d/aead/* $$dir/; \
 		$(MAKE) -C $$(scripts/kernel kdir $$k) M=$$dir modules >$$dir/log 2>&1 || { cat $$dir/log; exit 1; }; done
 
+# CPU and memory of a mesh of many nodes; MESH_SIZES="100 1000" is quicker.
+bench-mesh: tools
+	@scripts/bench-mesh $(if $(MESH_SIZES),--sizes "$(MESH_SIZES)")
+
 bench: setup
 	@$(MAKE) bench-tools KERNELS=$(KERNEL)
 	@scripts/bench run --kernel $(KERNEL) $(if $(filter quick,$(BENCH)),--quick,--profile --suites 'main flows setup')
@@ -291,6 +295,7 @@ help:
 	'make check               formatting, sparse, clang-tidy, shellcheck, man pages' \
 	'make bench               what encryption costs, in a VM that counts instructions; BENCH=quick, KERNEL=6.1' \
 	'make bench-compare BASE=<git ref>   what moved since then, beyond the noise' \
+	'make bench-mesh          what a mesh of 100 to 10000 nodes costs to bring up; MESH_SIZES="100 1000"' \
 	'make bench-report        docs/benchmarks.md out of docs/bench/*.json' \
 	'make tools|bpf           one part' \
 	'make module KDIR=...     the module for one kernel, into $(notdir $(BUILD))/module/<release>/' \
