@@ -186,6 +186,12 @@ check "two kernels: it fails when one of them does" test $? -eq 1
 check "and counts both" output_has '^ok   6.1 tests/both +1 passed, 1 skipped ' \
 	'^FAIL 6.12 tests/both +1 passed, 1 failed ' '^ +not ok 2 - bad' '^skip 6.1 tests/both: good: no moon$' \
 	'^2 passed, 1 failed, 1 skipped$'
+# Scripts that want a guest of their own find nothing of the others.
+printf '%s\n' '# guest: own' 'echo 1..1; [[ ! -e /run/was-here ]] && echo ok 1 - alone' >"$lib_work/tests/alone.sh"
+echo 'touch /run/was-here; echo 1..1; echo ok 1 - here' >"$lib_work/tests/a-first.sh"
+"$TOP/selftests/run" --no-module --vm 6.1 "$lib_work"/tests/{a-first,alone}.sh >"$lib_work/stdout" 2>&1
+check "a guest of its own" output_has '^ok   6.1 tests/alone ' '^2 passed, 0 failed$'
+
 "$TOP/selftests/run" --no-module --vm 6.1 --vm 6.12 "$lib_work/tests/fine.sh" >"$lib_work/stdout" 2>&1 &
 pid=$!
 two_guests() { [[ $(pgrep -fc -- "^qemu-system.*$TMPDIR") -eq 2 ]]; }

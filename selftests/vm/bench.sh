@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# guest: own
 # timeout: 240
 # The bench's measuring half: every row can be set up, carries traffic, and leaves nothing behind. How much is
 # no test: that is what `make bench` is for.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# guest: own
 # timeout: 600
 #
 # fairlead tune on a whole machine: the kubernetes profile on a real kernel, and what the catalogue

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# guest: own
 # timeout: 200
 #
 # fairlead tune pressure: each resource is taken until the kernel gives no more, with a limit lowered

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# guest: own
 # timeout: 120
 #
 # What systemd's own programs make of `fairlead tune render` at boot is what `fairlead tune apply` does.
