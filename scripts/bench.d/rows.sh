@@ -165,23 +165,24 @@ ipsec()
 			ip xfrm policy add src $all dst $all dir $dir if_id 7 \
 				tmpl src $src dst $dst proto esp reqid 7 mode tunnel
 		done
-		[ $dir = fwd ] || ip xfrm state add src $src dst $dst proto esp reqid 7 mode tunnel if_id 7 \
-			spi 0x70$([ $dir = out ] && echo $n || echo $o) replay-window 32 flag af-unspec aead "$aead" $key 128
+		[ $dir = fwd ] || ip xfrm state add src $src dst $dst proto esp \
+			spi 0x70$([ $dir = out ] && echo $n || echo $o) reqid 7 mode tunnel if_id 7 \
+			replay-window 32 flag af-unspec aead "$aead" $key 128
 	done'"$ADDRESSES"
 }
 ipsec-gcm_up() { ipsec 'rfc4106(gcm(aes))' 20; }
 ipsec-chacha_up() { ipsec 'rfc7539esp(chacha20,poly1305)' 36; }
-# Only what is ours: a host may have policies of its own.
+# Only what is ours: a host may have policies of its own. All of it, even if it was made in part only.
 ipsec-gcm_down()
 {
 	# shellcheck disable=SC2016
 	both '
 	for dir in out in fwd; do
 		for all in 0.0.0.0/0 ::/0; do
-			ip xfrm policy delete src $all dst $all dir $dir if_id 7
+			ip xfrm policy delete src $all dst $all dir $dir if_id 7 || :
 		done
 	done
-	ip xfrm state deleteall reqid 7
+	ip xfrm state deleteall reqid 7 || :
 	ip link del $OVERLAY_DEV'
 }
 ipsec-chacha_down() { ipsec-gcm_down; }
