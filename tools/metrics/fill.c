@@ -222,20 +222,20 @@ static void match_keys(struct sets *s)
 /* The same name with another key: only the slot stays. */
 static void match_names(struct sets *s)
 {
-	struct peer **gone = fl_zalloc(s->n_have * sizeof(*gone));
+	struct peer **gone = fl_zalloc(s->n_have * sizeof(struct peer *));
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n_have; i++)
 		if (!s->have[i].done)
 			gone[n++] = &s->have[i];
 	if (n)
-		qsort(gone, n, sizeof(*gone), cmp_name);
+		qsort(gone, n, sizeof(struct peer *), cmp_name);
 	for (size_t i = 0; i < s->n_want && n; i++) {
 		struct peer *w = &s->want[i], **h;
 
 		if (w->slot != NO_SLOT)
 			continue;
-		h = bsearch(&w, gone, n, sizeof(*gone), cmp_name);
+		h = bsearch(&w, gone, n, sizeof(struct peer *), cmp_name);
 		if (h && !(*h)->done) {
 			(*h)->done = true;
 			w->slot = (*h)->slot;
