@@ -39,15 +39,29 @@ static inline void env_enter(void)
 /* The map that has the counters of a slot, to be closed, and where in it they are; -1: none. */
 static inline int env_counts(const struct fl_metrics_maps *maps, uint32_t slot, uint32_t *index)
 {
-	uint32_t chunk = slot / FL_METRICS_CHUNK, id;
+	/* Before 6.7 looking into a map of maps waits for an RCU grace period: not for each slot. */
+	static uint32_t last_map, last_chunk, last_id;
+	uint32_t chunk = slot / FL_METRICS_CHUNK;
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int fd;
 
 	*index = 0;
 	if (slot == FL_METRICS_UNMATCHED)
 		return dup(maps->fd[FL_MAP_OTHER]);
 	*index = slot % FL_METRICS_CHUNK;
-	if (bpf_map_lookup_elem(maps->fd[FL_MAP_COUNTS], &chunk, &id))
+	if (bpf_obj_get_info_by_fd(maps->fd[FL_MAP_COUNTS], &info, &len))
 		return -1;
-	return bpf_map_get_fd_by_id(id);
+	if (last_id && info.id == last_map && chunk == last_chunk) {
+		fd = bpf_map_get_fd_by_id(last_id);
+		if (fd >= 0)
+			return fd;
+	}
+	last_map = info.id;
+	last_chunk = chunk;
+	if (bpf_map_lookup_elem(maps->fd[FL_MAP_COUNTS], &chunk, &last_id))
+		last_id = 0;
+	return last_id ? bpf_map_get_fd_by_id(last_id) : -1;
 }
 
 static inline struct fl_prefix env_v4(uint32_t addr, uint8_t len)
