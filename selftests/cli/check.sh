@@ -7,7 +7,7 @@
 . "$TOP/selftests/lib.sh"
 
 for what in format sparse tidy shell man; do
-	check "make check-$what" make -s -C "$TOP" "check-$what"
+	check "make check-$what" make -s -j "$(nproc)" -C "$TOP" "check-$what"
 done
 
 # The build: nothing to do twice; a header rebuilds what includes it and nothing else.
