@@ -14,15 +14,21 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-int fl_bpffs_ready(const char *who)
+int fl_bpffs_mounted(void)
 {
 	struct statfs fs;
 
+	if (!statfs(FL_BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC)
+		return FL_OK;
+	return fl_fail(FL_BPFFS ": no BPF file system there; mount it: mount -t bpf bpf " FL_BPFFS);
+}
+
+int fl_bpffs_ready(const char *who)
+{
 	if (geteuid())
 		return fl_fail("%s: needs root, for BPF programs; try sudo", who);
-	if (statfs(FL_BPFFS, &fs) || fs.f_type != BPF_FS_MAGIC)
-		return fl_fail(FL_BPFFS
-			       ": no BPF file system there; mount it: mount -t bpf bpf " FL_BPFFS);
+	if (fl_bpffs_mounted())
+		return FL_FAILED;
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return fl_fail(
 			"%s: this kernel has no BTF (/sys/kernel/btf/vmlinux); use one built with CONFIG_DEBUG_INFO_BTF",

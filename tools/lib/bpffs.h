@@ -13,6 +13,9 @@
 #define FL_BPFFS_DIR  FL_BPFFS "/fairlead"
 #define FL_BPFFS_MAPS FL_BPFFS_DIR "/maps"
 
+/* A BPF file system is at FL_BPFFS. Returns enum fl_exit after a message. */
+int fl_bpffs_mounted(void);
+
 /* Root, a BPF file system and the kernel's types are there. Returns enum fl_exit after a message. */
 int fl_bpffs_ready(const char *who);
 

@@ -9,6 +9,7 @@
  */
 #include "maps.h"
 #include "metrics.h"
+#include "../lib/bpffs.h"
 #include "../lib/mem.h"
 #include "../lib/msg.h"
 #include "bpf/metrics.skel.h"
@@ -16,8 +17,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/pkt_sched.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -25,21 +24,16 @@
 #include <netlink/socket.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef FL_VERSION
 #define FL_VERSION "unknown"
 #endif
 
-#define BPFFS	 "/sys/fs/bpf"
-#define DIR	 BPFFS "/fairlead"
-#define MAPS	 DIR "/maps"
-#define FILE_NEW DIR "/metrics_new" /* bpffs allows no dot in a name */
+#define FILE_NEW FL_BPFFS_DIR "/metrics_new" /* bpffs allows no dot in a name */
 
 /* First of all filters, so that what others drop afterwards has been counted; a handle that
  * nobody takes by counting from 1. */
@@ -66,7 +60,7 @@ enum pins { PINS_NONE, PINS_CURRENT, PINS_STALE };
 
 static void map_path(char *path, size_t size, int i)
 {
-	snprintf(path, size, MAPS "/%s", map_names[i]);
+	snprintf(path, size, FL_BPFFS_MAPS "/%s", map_names[i]);
 }
 
 static void close_maps(struct fl_metrics_maps *maps)
@@ -74,18 +68,6 @@ static void close_maps(struct fl_metrics_maps *maps)
 	for (int i = 0; i < FL_N_MAPS; i++)
 		if (maps->fd[i] >= 0)
 			close(maps->fd[i]);
-}
-
-static bool same_shape(int fd, const struct bpf_map *map)
-{
-	struct bpf_map_info info = { 0 };
-	__u32 len = sizeof(info);
-
-	return map && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == bpf_map__type(map) &&
-	       info.key_size == bpf_map__key_size(map) &&
-	       info.value_size == bpf_map__value_size(map) &&
-	       info.max_entries == bpf_map__max_entries(map) &&
-	       info.map_flags == bpf_map__map_flags(map);
 }
 
 /* Open the pinned maps; obj says what shape they must have. The caller closes them. */
@@ -102,7 +84,8 @@ static enum pins open_maps(const struct bpf_object *obj, struct fl_metrics_maps 
 		if (maps->fd[i] < 0)
 			continue;
 		found++;
-		good += same_shape(maps->fd[i], bpf_object__find_map_by_name(obj, map_names[i]));
+		good += fl_bpffs_same_shape(maps->fd[i],
+					    bpf_object__find_map_by_name(obj, map_names[i]));
 	}
 	if (!found)
 		return PINS_NONE;
@@ -126,8 +109,6 @@ static int pin_maps(const struct fl_metrics_maps *maps)
 {
 	char path[128];
 
-	if (mkdir(MAPS, 0700) && errno != EEXIST)
-		return fl_fail(MAPS ": cannot make it: %s", strerror(errno));
 	for (int i = 0; i < FL_N_MAPS; i++) {
 		map_path(path, sizeof(path), i);
 		unlink(path); /* of a map of another layout */
@@ -165,34 +146,7 @@ static int pin_file(const struct metrics_bpf *skel)
 	return ret;
 }
 
-static void remove_dirs(void)
-{
-	rmdir(MAPS); /* not empty: other programs' maps are there */
-	rmdir(DIR);
-}
-
 /* ---- before anything is touched ---- */
-
-static int check_bpffs(void)
-{
-	struct statfs fs;
-
-	if (!statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC)
-		return FL_OK;
-	return fl_fail(BPFFS ": no BPF file system there; mount it: mount -t bpf bpf " BPFFS);
-}
-
-static int check_ready(void)
-{
-	if (geteuid())
-		return fl_fail("metrics: needs root, to load BPF programs");
-	if (check_bpffs())
-		return FL_FAILED;
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return fl_fail(
-			"metrics: this kernel has no BTF (/sys/kernel/btf/vmlinux); use one built with CONFIG_DEBUG_INFO_BTF");
-	return FL_OK;
-}
 
 /* The programs take the IP header to be where the packet begins. Returns the index, or 0. */
 static unsigned int check_interface(const char *ifname)
@@ -217,35 +171,6 @@ static unsigned int check_interface(const char *ifname)
 	if (fd >= 0)
 		close(fd);
 	return ifindex;
-}
-
-/* One command at a time. Returns a descriptor to close, -1 after a message. */
-static int lock_dir(void)
-{
-	struct stat a, b;
-
-	for (;;) {
-		int fd;
-
-		if (mkdir(DIR, 0700) && errno != EEXIST) {
-			fl_err(DIR ": cannot make it: %s", strerror(errno));
-			return -1;
-		}
-		fd = open(DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT)
-			continue; /* a detach was faster */
-		if (fd < 0 || flock(fd, LOCK_EX)) {
-			fl_err(DIR ": cannot lock it: %s", strerror(errno));
-			if (fd >= 0)
-				close(fd);
-			return -1;
-		}
-		/* Removed and made anew while we waited: then we hold the lock of nothing. */
-		if (!fstat(fd, &a) && !stat(DIR, &b) && a.st_ino == b.st_ino &&
-		    a.st_dev == b.st_dev)
-			return fd;
-		close(fd);
-	}
 }
 
 /* ---- tc ---- */
@@ -449,21 +374,11 @@ static int attach_lane(const struct metrics_bpf *skel, const struct fl_metrics_m
 
 /* ---- what others call ---- */
 
-/* libbpf's own words are for those who debug the programs. */
-static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	(void)level;
-	(void)fmt;
-	(void)ap;
-	return 0;
-}
-
 static struct metrics_bpf *open_skeleton(void)
 {
 	struct metrics_bpf *skel;
 
-	if (!getenv("FAIRLEAD_DEBUG"))
-		libbpf_set_print(quiet);
+	fl_bpffs_quiet();
 	skel = metrics_bpf__open();
 	if (!skel)
 		fl_err("metrics: cannot open the BPF object: %s", strerror(errno));
@@ -488,22 +403,7 @@ static int load_skeleton(struct metrics_bpf *skel, const struct fl_metrics_maps 
 				       strerror(-err));
 	}
 	err = metrics_bpf__load(skel);
-	switch (-err) {
-	case 0:
-		return FL_OK;
-	case EPERM:
-		return fl_fail(
-			"metrics: the kernel forbids BPF programs; needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or a memlock limit that is not small (ulimit -l unlimited)");
-	case ENOMEM:
-		return fl_fail("metrics: no memory for the BPF maps; give this control group more");
-	case ENOSYS:
-		return fl_fail(
-			"metrics: this kernel has no BPF; use one built with CONFIG_BPF_SYSCALL");
-	default:
-		return fl_fail(
-			"metrics: the kernel refused the BPF programs: %s; FAIRLEAD_DEBUG=1 shows why (kernel 6.1 or later is needed)",
-			strerror(-err));
-	}
+	return err ? fl_bpffs_load_error("metrics", -err) : FL_OK;
 }
 
 static struct fl_metrics_maps skeleton_maps(const struct metrics_bpf *skel)
@@ -549,10 +449,8 @@ out:
 	if (ret && fresh) {
 		if (laned)
 			detach_lane(ifindex, maps.fd[FL_MAP_LANES]);
-		if (pins == PINS_NONE) {
+		if (pins == PINS_NONE)
 			unpin_maps();
-			remove_dirs();
-		}
 	}
 	close_maps(&pinned);
 	metrics_bpf__destroy(skel);
@@ -564,16 +462,18 @@ int fl_metrics_attach(const struct fl_mesh *mesh, const struct fl_node *self, co
 	unsigned int ifindex;
 	int lock, ret;
 
-	if (check_ready())
+	if (geteuid())
+		return fl_fail("metrics: needs root, to load BPF programs");
+	if (fl_bpffs_ready("metrics"))
 		return FL_FAILED;
 	ifindex = check_interface(ifname);
 	if (!ifindex)
 		return FL_FAILED;
-	lock = lock_dir();
+	lock = fl_bpffs_lock();
 	if (lock < 0)
 		return FL_FAILED;
 	ret = attach_locked(mesh, self, ifindex, ifname);
-	close(lock);
+	fl_bpffs_unlock(lock);
 	return ret;
 }
 
@@ -590,12 +490,12 @@ int fl_metrics_sync(const struct fl_mesh *mesh, const struct fl_node *self, cons
 	ifindex = check_interface(ifname);
 	if (!ifindex)
 		return FL_FAILED;
-	lock = lock_dir();
+	lock = fl_bpffs_lock();
 	if (lock < 0)
 		return FL_FAILED;
 	skel = open_skeleton();
 	if (!skel) {
-		close(lock);
+		fl_bpffs_unlock(lock);
 		return FL_FAILED;
 	}
 	pins = open_maps(skel->obj, &maps);
@@ -605,7 +505,7 @@ int fl_metrics_sync(const struct fl_mesh *mesh, const struct fl_node *self, cons
 		ret = attach_locked(mesh, self, ifindex, ifname);
 	close_maps(&maps);
 	metrics_bpf__destroy(skel);
-	close(lock);
+	fl_bpffs_unlock(lock);
 	return ret;
 }
 
@@ -618,16 +518,16 @@ int fl_metrics_detach(void)
 
 	if (geteuid())
 		return fl_fail("metrics: needs root, to remove BPF programs");
-	if (check_bpffs())
+	if (fl_bpffs_mounted())
 		return FL_FAILED;
-	if (access(DIR, F_OK))
+	if (access(FL_BPFFS_DIR, F_OK))
 		return FL_OK;
-	lock = lock_dir();
+	lock = fl_bpffs_lock();
 	if (lock < 0)
 		return FL_FAILED;
 	skel = open_skeleton();
 	if (!skel) {
-		close(lock);
+		fl_bpffs_unlock(lock);
 		return FL_FAILED;
 	}
 	/* Maps of another layout cannot say whose a qdisc was: then it stays. */
@@ -651,9 +551,8 @@ int fl_metrics_detach(void)
 		ret = fl_fail(FL_METRICS_FILE ": cannot remove: %s", strerror(errno));
 	unlink(FILE_NEW);
 	unpin_maps();
-	remove_dirs();
 	metrics_bpf__destroy(skel);
-	close(lock);
+	fl_bpffs_unlock(lock);
 	return ret;
 }
 
