@@ -5,6 +5,8 @@
 # shellcheck source=selftests/lib.sh
 # shellcheck disable=SC2016,SC2317,SC2034	# words for eval, and functions and variables of those
 . "$TOP/selftests/lib.sh"
+# shellcheck source=selftests/metrics.bash
+. "$TOP/selftests/metrics.bash"
 
 ADDR=127.0.0.1:9820 URL=http://127.0.0.1:9820
 SERVER='' FIRST=''
@@ -28,23 +30,7 @@ header() { get -D - -o /dev/null "$@" | tr -d '\r'; }
 # raw TEXT: send it, whatever it is (%b), and print what comes back.
 raw() { node_exec m bash -c 'exec 3<>/dev/tcp/127.0.0.1/9820; printf %b "$0" >&3; timeout 8 cat <&3' "$1" | tr -d '\r'; }
 
-node_add m || exit
-node_exec m ip tuntap add fl0 mode tun
-node_exec m ip address add 10.200.0.11/24 dev fl0
-node_exec m ip link set fl0 up
-(umask 077 && wg genkey >"$lib_work/m.key")
-cat >"$lib_work/mesh.conf" <<CONF
-[Mesh]
-Name = test
-[Node "m"]
-PublicKey = $(wg pubkey <"$lib_work/m.key")
-Endpoint = 192.0.2.11:51820
-Address = 10.200.0.11/32
-[Node "w1"]
-PublicKey = $(wg genkey | wg pubkey)
-Endpoint = 192.0.2.12:51820
-Address = 10.200.0.12/32
-CONF
+metrics_node m w1
 on() { node_exec m "$FAIRLEAD" accel on metrics -c "$lib_work/mesh.conf" -k "$lib_work/m.key"; }
 
 ### wrong usage

@@ -6,6 +6,8 @@
 # shellcheck source=selftests/lib.sh
 # shellcheck disable=SC2016,SC2317,SC2034	# words for eval, and functions and variables of those
 . "$TOP/selftests/lib.sh"
+# shellcheck source=selftests/metrics.bash
+. "$TOP/selftests/metrics.bash"
 
 MONITORING=$TOP/docs/monitoring
 PATH=$PATH:${FAIRLEAD_CACHE:-/var/cache/fairlead}/bin
@@ -38,27 +40,7 @@ check "every metric that they name exists" unknown
 
 ### a node, and a Prometheus
 
-node_add m || exit
-node_exec m ip tuntap add fl0 mode tun
-node_exec m ip address add 10.200.0.11/24 dev fl0
-node_exec m ip link set fl0 up
-(umask 077 && wg genkey >"$lib_work/m.key")
-cat >"$lib_work/mesh.conf" <<CONF
-[Mesh]
-Name = test
-[Node "m"]
-PublicKey = $(wg pubkey <"$lib_work/m.key")
-Endpoint = 192.0.2.11:51820
-Address = 10.200.0.11/32
-[Node "w1"]
-PublicKey = $(wg genkey | wg pubkey)
-Endpoint = 192.0.2.12:51820
-Address = 10.200.0.12/32
-[Node "w-2.example"]
-PublicKey = $(wg genkey | wg pubkey)
-Endpoint = 192.0.2.13:51820
-Address = 10.200.0.13/32
-CONF
+metrics_node m w1 w-2.example
 cat >"$lib_work/prometheus.yml" <<CONF
 global: { scrape_interval: 1s, evaluation_interval: 1s }
 rule_files: [ "$MONITORING/alerts.yml" ]

@@ -6,6 +6,8 @@
 # shellcheck source=selftests/lib.sh
 # shellcheck disable=SC2016,SC2317	# words for eval and functions, for check to run
 . "$TOP/selftests/lib.sh"
+# shellcheck source=selftests/metrics.bash
+. "$TOP/selftests/metrics.bash"
 
 FILE=$lib_work/metrics
 T=(:)
@@ -210,23 +212,7 @@ check "names of any script, and of none" eval 'shows "^Wörker-Ä-日本語" && 
 
 ### the kernel's own
 
-node_add m || exit
-node_exec m ip tuntap add fl0 mode tun
-node_exec m ip address add 10.200.0.11/24 dev fl0
-node_exec m ip link set fl0 up
-(umask 077 && wg genkey >"$lib_work/m.key")
-cat >"$lib_work/mesh.conf" <<CONF
-[Mesh]
-Name = test
-[Node "m"]
-PublicKey = $(wg pubkey <"$lib_work/m.key")
-Endpoint = 192.0.2.11:51820
-Address = 10.200.0.11/32
-[Node "w1"]
-PublicKey = $(wg genkey | wg pubkey)
-Endpoint = 192.0.2.12:51820
-Address = 10.200.0.12/32
-CONF
+metrics_node m w1
 check_fails 1 "fairlead accel on" "no metrics: how to get them" node_exec m "$FAIRLEAD" top
 check "metrics are switched on" node_exec m "$FAIRLEAD" accel on metrics -c "$lib_work/mesh.conf" -k "$lib_work/m.key"
 on 80 24 "nsenter --target $(node_pid m) --net --mount --uts $FAIRLEAD top -d 1"

@@ -4,10 +4,10 @@
 #
 # The mesh of three nodes, with pods behind two of them; see selftests/lib.sh for the picture.
 . "$TOP/selftests/lib.sh"
+# shellcheck source=selftests/mesh.bash
+. "$TOP/selftests/mesh.bash"
 
 nodes=(a b c)
-number() { case $1 in a) echo 1 ;; b) echo 2 ;; c) echo 3 ;; esac; }
-
 # section NODE [ENDPOINTS [PODS]]: its part of the mesh file.
 section()
 {
@@ -21,34 +21,6 @@ section()
 		Address = 10.200.0.1$n, fd00:200::1$n
 		PodCIDR = ${3:-10.244.$n.0/24, fd00:244:$n::/64}
 	END
-}
-
-# mesh NODE ARG...: the tool on a node, with what it says in $out and $err, and the status in $rc.
-mesh()
-{
-	local node=$1
-
-	shift
-	node_exec "$node" "$FAIRLEAD" mesh "$@" >"$lib_work/out" 2>"$lib_work/err"
-	rc=$?
-	out=$(<"$lib_work/out") err=$(<"$lib_work/err")
-	return $rc
-}
-
-# is DESCRIPTION WANTED GOT
-is()
-{
-	if [[ $2 == "$3" ]]; then
-		ok "$1"
-	else
-		fail "$1" "$(diff -U 1 --label wanted --label got <(echo "$2") <(echo "$3"))" "stderr: $err"
-	fi
-}
-
-# has DESCRIPTION REGEX TEXT
-has()
-{
-	if grep -Eq -e "$2" <<<"$3"; then ok "$1"; else fail "$1" "no line matches /$2/ in:" "$3"; fi
 }
 
 # fails REGEX DESCRIPTION NODE ARG...: it exits 1 and says a line that matches; $err has all it said.
@@ -82,12 +54,7 @@ wgshow() { node_exec "$1" wg show fl0 "$2" | awk -v key="${public[$3]}" '$1 == k
 
 # ---- three nodes ---------------------------------------------------------------------------------
 
-declare -A public
-underlay "${nodes[@]}" || exit 1
-for n in "${nodes[@]}"; do
-	public[$n]=$(node_exec "$n" "$FAIRLEAD" mesh genkey --out /etc/fairlead/node.key)
-done
-conf=$lib_work/mesh.conf
+mesh_nodes "${nodes[@]}"
 { echo "[Mesh]"; echo "Name = prod"; for n in "${nodes[@]}"; do section "$n"; done; } >"$conf"
 for n in "${nodes[@]}"; do node_exec "$n" cp "$conf" /etc/fairlead/mesh.conf; done
 pod_add a pa 10.244.1.2 fd00:244:1::2
