@@ -133,14 +133,24 @@ $(BUILD)/selftests/%: selftests/%.c $(BUILD)/libfairlead.a Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(tool_cflags) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/libfairlead.a $(pkg_libs) -lcmocka
 
-# Fuzzers compile the tool's sources anew, with coverage and sanitizers.
-$(BUILD)/selftests/fuzz/%: selftests/fuzz/%.c $(tool_src) Makefile | $(skel)
+# Fuzzers have the tool's sources compiled anew, with coverage and sanitizers.
+fuzz_flags := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+fuzz_obj := $(tool_src:%.c=$(BUILD)/selftests/fuzz/%.o)
+
+$(BUILD)/selftests/fuzz/tools/%.o: tools/%.c Makefile | $(skel)
 	$(say) FUZZ $<
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(tool_cflags) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -MMD -MP -MF $@.d -MT $@ \
-		-o $@ $< $(tool_src) $(pkg_libs)
+	$(Q)$(CLANG) $(tool_cflags) $(fuzz_flags) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
--include $(addsuffix .d,$(unit_bin) $(bpft_bin) $(vm_bin) $(fuzz_bin))
+$(BUILD)/selftests/fuzz/libfairlead.a: $(fuzz_obj)
+	$(say) AR $(@:$(BUILD)/%=%)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/selftests/fuzz/fuzz_%: selftests/fuzz/fuzz_%.c $(BUILD)/selftests/fuzz/libfairlead.a
+	$(say) FUZZ $<
+	$(Q)$(CLANG) $(tool_cflags) $(fuzz_flags) -fsanitize=fuzzer -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/selftests/fuzz/libfairlead.a $(pkg_libs)
+
+-include $(addsuffix .d,$(unit_bin) $(bpft_bin) $(vm_bin) $(fuzz_bin)) $(fuzz_obj:.o=.d)
 
 unit-tests: $(unit_bin)
 vm-tests: $(vm_bin) $(BUILD)/bench/load
@@ -208,7 +218,7 @@ bench-mesh: tools
 	@scripts/bench-mesh $(if $(MESH_SIZES),--sizes "$(MESH_SIZES)")
 
 bench: setup
-	@$(MAKE) bench-tools KERNELS=$(KERNEL)
+	@$(MAKE) $(jobs) bench-tools KERNELS=$(KERNEL)
 	@scripts/bench run --kernel $(KERNEL) $(if $(filter quick,$(BENCH)),--quick,--profile --suites 'main flows setup')
 	@for f in $(BUILD)/bench/*.json; do scripts/bench plot $$f $(BUILD)/bench || exit 1; done
 
@@ -218,7 +228,7 @@ compare_with := --rows 'stock module metrics both' --columns 'tcp udp1400 rr1 ju
 
 bench-compare: setup
 	$(if $(BASE),,$(error say with which version: make bench-compare BASE=<git ref>))
-	@$(MAKE) bench-tools KERNELS=$(KERNEL)
+	@$(MAKE) $(jobs) bench-tools KERNELS=$(KERNEL)
 	$(Q)set -e; base=$(BUILD)/bench/base; git rev-parse -q --verify '$(BASE)^{commit}' >/dev/null || \
 		{ echo "fairlead: there is no commit '$(BASE)'" >&2; exit 1; }; \
 	rm -rf $$base; mkdir -p $$base; git archive --prefix=tree/ '$(BASE)' | tar -x -C $$base; \
@@ -237,21 +247,23 @@ bench-report:
 
 # ---- the rest ----------------------------------------------------------------------------------
 # The two commands of the README install packages first; make must look at pkg-config and at the
-# kernels only after that, so they start it again.
+# kernels only after that, so they start it again, with as many jobs as there are CPUs if nobody said
+# how many.
+jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 setup:
 	@scripts/setup
 
 demo: setup
 ifeq ($(VM),no)
-	@$(MAKE) all && scripts/demo --here
+	@$(MAKE) $(jobs) all && scripts/demo --here
 else
-	@$(MAKE) tools bpf modules && scripts/demo
+	@$(MAKE) $(jobs) tools bpf modules && scripts/demo
 endif
 
 # TESTS="FILE..." runs some of them.
 test: setup
-	@$(MAKE) tools bpf modules unit-tests bpf-tests vm-tests fuzzers
+	@$(MAKE) $(jobs) tools bpf modules unit-tests bpf-tests vm-tests fuzzers
 	@$(MAKE) run-tests
 
 TESTS ?= $(sort $(wildcard selftests/vm/*.sh)) $(sort $(unit_bin)) $(sort $(bpft_bin)) \
