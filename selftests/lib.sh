@@ -144,7 +144,8 @@ trap 'exit 143' TERM
 declare -A lib_holder=() lib_number=() lib_pods=()
 lib_last_number=10
 
-# lib_hold NAME SCRIPT: start such a process, in namespaces that SCRIPT, run by bash, sets up.
+# lib_hold NAME SCRIPT: start such a process, in namespaces that SCRIPT, run by busybox's shell, sets
+# up: its own mount, mkdir and so on start in a fraction of the time of the others' in a VM.
 lib_hold()
 {
 	local name=$1 pid
@@ -153,20 +154,21 @@ lib_hold()
 		echo "lib.sh: there is a node or pod '$name' already" >&2
 		return 1
 	fi
+	mkfifo "$lib_work/$name.ready"
 	# If this shell is killed by force, the holder dies with it.
 	setpriv --pdeathsig KILL unshare --net --mount --uts --propagation private \
-		bash -c "set -e; $2; : >$lib_work/$name.ready; exec sleep infinity" \
+		busybox sh -c "set -e; $2; echo >$lib_work/$name.ready; exec /bin/sleep infinity" \
 		"$name" </dev/null >"$lib_work/$name.log" 2>&1 &
 	pid=$!
 	lib_holder[$name]=$pid
-	until [[ -e $lib_work/$name.ready ]]; do
+	until read -r -t 1 _ <>"$lib_work/$name.ready"; do
 		if ! kill -0 "$pid" 2>/dev/null; then
 			echo "lib.sh: cannot make '$name':" >&2
 			cat "$lib_work/$name.log" >&2
+			rm -f "$lib_work/$name.ready"
 			unset "lib_holder[$name]"
 			return 1
 		fi
-		sleep 0.02
 	done
 	rm -f "$lib_work/$name.ready"
 }
@@ -202,10 +204,7 @@ lib_in()
 		return 1
 	fi
 	shift
-	# nsenter leaves the new root as the working directory.
-	# shellcheck disable=SC2016	# for the inner shell
-	nsenter --target "$pid" --net --mount --uts -- \
-		bash -c 'cd "$0" && exec "$@"' "$PWD" "$@"
+	nsenter --target "$pid" --net --mount --uts --wdns="$PWD" -- "$@"
 }
 
 # A new sysfs shows the interfaces of the new netns, and hides what was mounted below the old one.
@@ -217,16 +216,17 @@ lib_setup_sys='
 	mount -t tmpfs stash "$stash"
 	for dir in $dirs; do
 		mkdir -p "$stash/$dir"
-		mount --rbind "/sys/$dir" "$stash/$dir"
+		mount -o rbind "/sys/$dir" "$stash/$dir"
 	done
 	mount -t sysfs sysfs /sys
 	for dir in $dirs; do
-		mount --rbind "$stash/$dir" "/sys/$dir"
+		mount -o rbind "$stash/$dir" "/sys/$dir"
 	done
 	mount -t bpf -o mode=700 bpf /sys/fs/bpf
 	umount -l "$stash"
 	rmdir "$stash"
-	sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.dad_transmits=0
+	echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+	echo 0 >/proc/sys/net/ipv6/conf/default/dad_transmits
 	ip link set lo up'
 
 # The directories that a node keeps state in, writable and its own.
@@ -293,9 +293,11 @@ underlay()
 		ip link add eth0 netns "${lib_holder[$node]}" type veth \
 			peer name "$port" netns "${lib_holder[bridge]}" &&
 		lib_in bridge ip link set "$port" master br0 up &&
-		lib_in "$node" ip address add "$(node_addr4 "$node")/24" dev eth0 &&
-		lib_in "$node" ip address add "$(node_addr6 "$node")/64" dev eth0 nodad &&
-		lib_in "$node" ip link set eth0 up || return
+		lib_in "$node" ip -batch - <<-END || return
+			address add $(node_addr4 "$node")/24 dev eth0
+			address add $(node_addr6 "$node")/64 dev eth0 nodad
+			link set eth0 up
+		END
 	done
 }
 
@@ -311,20 +313,22 @@ pod_add()
 	lib_pods[$pod]=$node
 	ip link add eth0 netns "${lib_holder[$pod]}" type veth \
 		peer name "$port" netns "${lib_holder[$node]}" || return
-	lib_in "$node" bash -ec "
-		sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-		ip address add 169.254.1.1/32 dev $port
-		ip address add fe80::1/64 dev $port nodad
-		ip link set $port up
-		ip route add $addr4/32 dev $port
-		ip -6 route add $addr6/128 dev $port" || return
-	lib_in "$pod" bash -ec "
-		ip address add $addr4/32 dev eth0
-		ip address add $addr6/128 dev eth0 nodad
-		ip link set eth0 up
-		ip route add 169.254.1.1 dev eth0
-		ip route add default via 169.254.1.1 dev eth0
-		ip -6 route add default via fe80::1 dev eth0"
+	lib_in "$node" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 &&
+	lib_in "$node" ip -batch - <<-END &&
+		address add 169.254.1.1/32 dev $port
+		address add fe80::1/64 dev $port nodad
+		link set $port up
+		route add $addr4/32 dev $port
+		route add $addr6/128 dev $port
+	END
+	lib_in "$pod" ip -batch - <<-END
+		address add $addr4/32 dev eth0
+		address add $addr6/128 dev eth0 nodad
+		link set eth0 up
+		route add 169.254.1.1 dev eth0
+		route add default via 169.254.1.1 dev eth0
+		route add default via fe80::1 dev eth0
+	END
 }
 
 # pod_exec POD COMMAND [ARG...]

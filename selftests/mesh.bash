@@ -94,10 +94,9 @@ snapshot()
 {
 	# shellcheck disable=SC2016	# for the inner shell
 	node_exec "$1" bash -c 'ip -d link; ip addr; ip -4 route show table all; ip -6 route show table all
-		ip nexthop; ls /run/fairlead 2>&1
-		sysctl net.ipv4.fib_multipath_hash_policy net.ipv6.fib_multipath_hash_policy
-		# Peers have no order: a line each, sorted.
-		for i in $(wg show interfaces); do
-			wg showconf $i | awk -v RS= -v i=$i "{ gsub(/\n/, \" \"); print i, \$0 }" | sort
-		done' | sed 's/^[0-9]*: //; s/valid_lft.*//; s/ expires [0-9]*sec//; /^ff00::\|multicast ff00/d'
+		ip nexthop; echo /run/fairlead/*
+		echo $(</proc/sys/net/ipv4/fib_multipath_hash_policy) $(</proc/sys/net/ipv6/fib_multipath_hash_policy)
+		# Without handshakes and bytes. Peers have no order.
+		wg show all dump | cut -f 1-5,9 | sort' |
+		sed 's/^[0-9]*: //; s/valid_lft.*//; s/ expires [0-9]*sec//; /^ff00::\|multicast ff00/d'
 }

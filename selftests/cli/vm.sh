@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# guest: starts
 # timeout: 900
 # The lab itself: scripts/vm. Every run boots a guest, so each is used for several things.
 
@@ -151,10 +152,33 @@ check "nothing is left of it" leaves_nothing
 
 "$vm" --kernel 6.1 -- sleep 1000 >"$lib_work/stdout" 2>"$lib_work/stderr" &
 pid=$!
-check "a guest is started" poll 60 pgrep -f -- "$TMPDIR"
+check "a guest is started" poll 300 pgrep -f -- "$TMPDIR"
 { kill -KILL "$pid" && wait "$pid"; } 2>/dev/null
 check "its qemu dies with it even when it is killed by force" poll 5 gone
 rm -rf "${TMPDIR:?}"/*
+
+# --- the queue: whoever came first is first, and one that gives up leaves it
+
+exec 5>"${FAIRLEAD_CACHE:-/var/cache/fairlead}/vm-queue"
+flock 5
+# start_queued: a guest, which does not hold our lock, too.
+start_queued()
+{
+	"$vm" --kernel 6.1 -- true >"$lib_work/stdout" 2>"$lib_work/stderr" 5>&- &
+	pid=$!
+}
+queued() { pgrep -P "$pid" -x flock; }
+start_queued
+check "a guest queues behind another that is looking for its turn" poll 60 queued
+kill -TERM "$pid"
+check "told to end, it leaves the queue" poll 5 gone
+wait "$pid"
+check "and says so" test $? -eq 143
+start_queued
+poll 60 queued
+exec 5>&-
+check "when the other is gone, it has its turn" wait "$pid"
+check "nothing is left of it" leaves_nothing
 
 # --- tests in a guest: a WARN, then a panic
 
@@ -197,7 +221,7 @@ check "a guest of its own" output_has '^ok   6.1 tests/alone ' '^2 passed, 0 fai
 "$TOP/selftests/run" --no-module --vm 6.1 --vm 6.12 "$lib_work/tests/fine.sh" >"$lib_work/stdout" 2>&1 &
 pid=$!
 two_guests() { [[ $(pgrep -fc -- "^qemu-system.*$TMPDIR") -eq 2 ]]; }
-check "two guests are started" poll 60 two_guests
+check "two guests are started" poll 300 two_guests
 kill "$pid"
 wait "$pid" 2>/dev/null
 check "both end when the runner is ended" poll 10 leaves_nothing

@@ -109,8 +109,8 @@ is "as it was" "$up" "$(snapshot a)"
 
 # ---- other numbers of lanes ----------------------------------------------------------------------
 
-pod_exec pa ping -i 0.1 -w 60 10.244.2.2 >"$lib_work/ping" 2>&1 &
-pinger=$!
+# shellcheck disable=SC2016	# for the inner shell
+pod_exec pa bash -c 'echo $$ >"$0"; exec ping -i 0.1 -w 120 10.244.2.2' "$lib_work/pinger" >"$lib_work/ping" 2>&1 &
 { echo "[Mesh]"; section a "Lanes = 2"; section b "Lanes = 2"; section c; } | everywhere "${nodes[@]}"
 for n in b a; do mesh "$n" up; is "fewer lanes, node $n" 0 $rc; done
 is "the others are gone" "fl0 fl1" "$(node_exec a wg show interfaces | tr ' ' '\n' | sort | xargs)"
@@ -124,8 +124,10 @@ is "the hash policy is what it was" "0 0" "$(node_exec a sysctl -n net.ipv4.fib_
 for n in b a; do mesh "$n" up; is "auto, node $n" 0 $rc; done
 has "auto warns of another number of CPUs" "node \"a\" has $(nproc) CPUs, .* but gets 4; write CPUs = $(nproc)" "$err"
 is "auto makes half as many lanes" 4 "$(node_exec a wg show interfaces | wc -w)"
-kill -INT $pinger; wait $pinger
-has "hardly a packet was lost meanwhile" ' [0-3]% packet loss' "$(sed 's/\.[0-9]*%/%/' "$lib_work/ping")"
+kill -INT "$(<"$lib_work/pinger")"; wait $!
+# Between one end's `up` and the other's, a flow on a lane that only one of them has is not heard.
+read -r sent received < <(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$lib_work/ping")
+check "hardly a packet was lost meanwhile: $((sent - received)) of $sent" test $((sent - received)) -le 18 -a "$received" -gt 20
 
 # ---- in the way ----------------------------------------------------------------------------------
 

@@ -43,11 +43,10 @@ snapshot()
 {
 	# shellcheck disable=SC2016	# for the inner shell
 	node_exec "$1" bash -c 'ip -d link; ip addr; ip -4 route show table all; ip -6 route show table all;
-		ip rule; ip -6 rule; ls /sys/fs/bpf /run/fairlead /etc/fairlead 2>&1
-		# Peers have no order: a line each, sorted.
-		for i in $(wg show interfaces); do
-			wg showconf $i | awk -v RS= -v i=$i "{ gsub(/\n/, \" \"); print i, \$0 }" | sort
-		done' | sed 's/valid_lft.*//; s/ expires [0-9]*sec//; s/addrgenmode [a-z0-9]*//; /^ff00::\|multicast ff00/d'
+		ip rule; ip -6 rule; echo /sys/fs/bpf/* /run/fairlead/* /etc/fairlead/*
+		# Without handshakes and bytes. Peers have no order.
+		wg show all dump | cut -f 1-5,9 | sort' |
+		sed 's/valid_lft.*//; s/ expires [0-9]*sec//; s/addrgenmode [a-z0-9]*//; /^ff00::\|multicast ff00/d'
 }
 
 wgshow() { node_exec "$1" wg show fl0 "$2" | awk -v key="${public[$3]}" '$1 == key { print $2 }'; }
