@@ -72,6 +72,7 @@ $(BUILD)/tools/%.o: tools/%.c Makefile | $(skel)
 # ---- BPF ---------------------------------------------------------------------------------------
 
 bpf: $(bpf_obj) $(skel)
+	@:
 
 bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 # <asm/types.h> lives below the multiarch directory, which -target bpf does not know of.
