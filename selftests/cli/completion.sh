@@ -41,6 +41,39 @@ becomes "no nodes without a file" "" mesh ping -c nowhere ""
 becomes "files for an option" "mesh.conf" mesh plan -c mesh
 becomes "files for an argument" "master.key mesh.conf" mesh import m
 becomes "no number" "" mesh ping -n ""
+
+# What tune knows: profiles and keys, of a catalogue and interfaces that are the test's own.
+data=$lib_work/data
+mkdir -p "$data"/{catalog,profiles}
+printf '[Key]\nName = %s\nDoes = a test\nType = int\nScope = node\nSource = a test\n\n' kernel.panic kernel.panic_on_oops \
+	vm.swappiness >"$data/catalog/test.conf"
+printf '[Key]\nName = %s\nDoes = a test\nType = int\nScope = netns-inherited\nEffective = own\nSource = a test\n\n' \
+	net.ipv4.conf.*.rp_filter net.ipv4.conf.*.forwarding >>"$data/catalog/test.conf"
+for p in kubernetes throughput own; do printf '[Profile]\nDescription = a test\n' >"$data/profiles/$p.conf"; done
+export FAIRLEAD_DATADIR=$data
+becomes "profiles" "kubernetes own throughput" tune plan ""
+becomes "a profile" "throughput" tune apply --fact cpus=4 kubernetes t
+becomes "profiles for what compares" "own" tune diff --against eks o
+becomes "platforms" "aks" tune diff --against a
+becomes "profiles, not files" "kubernetes" tune render --root / k
+becomes "keys" "kernel.panic kernel.panic_on_oops" tune explain k
+becomes "keys, also a second one" "vm.swappiness" tune owners kernel.panic vm
+becomes "keys of interfaces, in general" "net.ipv4.conf.all.forwarding net.ipv4.conf.all.rp_filter net.ipv4.conf.default.forwarding net.ipv4.conf.default.rp_filter" \
+	tune explain net
+becomes "... and of those that are there" "net.ipv4.conf.lo.forwarding net.ipv4.conf.lo.rp_filter" tune explain net.ipv4.conf.lo
+becomes "no key" "" tune explain x
+printf 'nonsense\n' >>"$data/catalog/test.conf"
+becomes "no keys, and no message, out of a broken catalogue" "" tune explain ""
+check "... not even on stderr" eval '[[ ! $("$FAIRLEAD" __complete tune explain "" 2>&1) ]]'
+FAIRLEAD_DATADIR=/nonexistent becomes "no profiles out of nowhere" "" tune plan ""
+check "... not even on stderr" eval '[[ ! $(FAIRLEAD_DATADIR=/nonexistent "$FAIRLEAD" __complete tune plan "" 2>&1) ]]'
+if [[ $(id -u) -eq 0 ]]; then
+	unset FAIRLEAD_DATADIR
+	check "an interface with a dot, as sysctl(8) writes it, of the real catalogue" unshare -n env "FAIRLEAD_DATADIR=$TOP/sysctl" bash -ec '
+		ip link add eth0.100 type veth peer name x
+		"$FAIRLEAD" __complete tune explain net.ipv4.conf.eth | grep -qx net.ipv4.conf.eth0/100.rp_filter'
+fi
+unset FAIRLEAD_DATADIR
 # Every option of every verb is there, whoever declares it.
 missing=
 while read -r object; do
@@ -54,6 +87,17 @@ if [[ ! $missing ]]; then ok "every option in a verb's help"; else fail "every o
 
 if command -v zsh >/dev/null; then
 	check "zsh reads its script" zsh -n "$TOP/tools/completion/_fairlead"
+	# The script as zsh's completion calls it: words and CURRENT are given, what it finds goes to compadd.
+	in_zsh()
+	{
+		zsh -f -c 'compadd() { shift; print -rl -- "$@" }; _files() { print files }
+			script=$1; shift; words=(fairlead "$@") CURRENT=$#words
+			run() { . $script }; run' zsh "$TOP/tools/completion/_fairlead" "$@"
+	}
+	check "zsh: a verb" eval '[[ $(in_zsh mesh p | sort | xargs) == "ping plan pubkey" ]]'
+	check "zsh: profiles" eval '[[ $(FAIRLEAD_DATADIR=$TOP/sysctl in_zsh tune plan th) == throughput ]]'
+	check "zsh: a key" eval '[[ $(FAIRLEAD_DATADIR=$TOP/sysctl in_zsh tune explain vm.swap) == vm.swappiness ]]'
+	check "zsh: files" eval '[[ $(in_zsh mesh import m) == files ]]'
 else
 	skip "zsh reads its script" "zsh is not installed"
 fi

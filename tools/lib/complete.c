@@ -15,6 +15,11 @@ void fl_complete_word(const char *word)
 		puts(word);
 }
 
+const char *fl_complete_current(void)
+{
+	return current;
+}
+
 const char *fl_complete_option(const char *name, const char *letter)
 {
 	for (int i = 0; i + 1 < n_words; i++)

@@ -18,6 +18,9 @@ int fl_complete(int argc, char **argv, const struct fl_object *objects);
 /* The option --NAME of the words that are there, or NULL: for what depends on it. */
 const char *fl_complete_option(const char *name, const char *letter);
 
+/* What is being written, "" if it is not begun. */
+const char *fl_complete_current(void);
+
 /* Print a word that fits what is being written. */
 void fl_complete_word(const char *word);
 

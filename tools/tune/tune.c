@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "apply.h"
+#include "complete.h"
 #include "deferred.h"
 #include "explain.h"
 #include "fact.h"
@@ -702,26 +703,26 @@ const struct fl_verb fl_tune_verbs[] = {
 	{ "facts", "", "Show what expressions know about this machine", facts_opts, 0, 0,
 	  run_facts },
 	{ "plan", "PROFILE...", "Show what apply would change, and why; change nothing", plan_opts,
-	  1, -1, run_plan },
+	  1, -1, run_plan, fl_tune_complete_profiles },
 	{ "apply", "PROFILE...", "Set the profiles' keys; all of them or none", apply_opts, 1, -1,
-	  run_apply },
+	  run_apply, fl_tune_complete_profiles },
 	{ "verify", "[PROFILE...]", "Compare with what was applied, or with these profiles",
-	  plan_opts, 0, -1, run_verify },
+	  plan_opts, 0, -1, run_verify, fl_tune_complete_profiles },
 	{ "explain", "KEY...", "Show all that is known about a key, and who sets it here",
-	  explain_opts, 1, -1, run_explain },
+	  explain_opts, 1, -1, run_explain, fl_tune_complete_keys },
 	{ "owners", "[KEY...]", "Show who else writes keys, and where to set them there",
-	  owners_opts, 0, -1, run_owners },
+	  owners_opts, 0, -1, run_owners, fl_tune_complete_keys },
 	{ "diff", "--against NAME [PROFILE...]", "Compare with what another platform sets",
-	  diff_opts, 0, -1, run_diff },
+	  diff_opts, 0, -1, run_diff, fl_tune_complete_profiles },
 	{ "revert", "", "Put back what was there before apply", NULL, 0, 0, run_revert },
 	{ "deferred", "[MODULE]", "Set what apply had to defer, now that the module is there", NULL,
 	  0, 1, fl_tune_deferred },
 	{ "watch", "[PROFILE...]", "Catch who writes the profiles' keys, or refuse it",
-	  fl_tune_watch_opts, 0, -1, fl_tune_watch },
+	  fl_tune_watch_opts, 0, -1, fl_tune_watch, fl_tune_complete_profiles },
 	{ "unwatch", "", "Stop watching and refusing", NULL, 0, 0, fl_tune_unwatch },
 	{ "pressure", "", "Show how much is left of what can run out", fl_tune_pressure_opts, 0, 0,
 	  fl_tune_pressure },
 	{ "render", "PROFILE...", "Write the profiles as files for the root of an image",
-	  fl_tune_render_opts, 0, -1, fl_tune_render },
+	  fl_tune_render_opts, 0, -1, fl_tune_render, fl_tune_complete_profiles },
 	{ 0 },
 };
