@@ -522,6 +522,61 @@ check "... and takes it out of the journal" in_n jq -e '.deferred == []' "$journ
 in_n ip link del late0
 reset_node
 
+# ---- interfaces that come later ------------------------------------------------------------------
+
+# What tools/udev/60-fairlead.rules runs for "add" of an interface.
+came()
+{
+	local rule
+
+	rule=$(sed -n '/SUBSYSTEM=="net"/s|.*RUN+="/usr/sbin/fairlead \(.*\)"$|\1|p' "$TOP/tools/udev/60-fairlead.rules")
+	# shellcheck disable=SC2086	# udev splits at blanks, too
+	in_n env "FAIRLEAD_DATADIR=$data" "$FAIRLEAD" ${rule//\$name/$1}
+}
+check "the packaged rule has a command" grep -q 'SUBSYSTEM=="net".*RUN+="/usr/sbin/fairlead tune deferred --interface $name"' \
+	"$TOP/tools/udev/60-fairlead.rules"
+check "an interface comes, and nothing is applied" eval '[[ -z $(came wan) ]]'
+profile come net.ipv4.tcp_retries2 '= 8' net.ipv4.conf.late*.rp_filter '= 2' net.ipv4.conf.late1.rp_filter '= 1' \
+	net.ipv4.conf.late*.arp_announce '>= 1'
+in_n ip link add late1 type veth peer name other1
+quiet tune apply come
+set_key net.ipv4.tcp_retries2 9
+in_n ip link add late0.7 type veth peer name other0
+check "an interface comes" eval '[[ $(came late0.7) == $'"'net.ipv4.conf.late0/7.rp_filter = 2\nnet.ipv4.conf.late0/7.arp_announce = 1'"' ]]'
+check "... and has its keys" eval 'is net.ipv4.conf.late0/7.rp_filter 2 && is net.ipv4.conf.late0/7.arp_announce 1'
+check "... and nothing else is touched" is net.ipv4.tcp_retries2 9
+check "... nor written again" eval '[[ -z $(came late0.7) ]]'
+check "one that no pattern stands for" eval '[[ -z $(came other0) ]] && is net.ipv4.conf.other0.rp_filter 0'
+check "one that is gone already" eval '[[ -z $(came late9) ]]'
+set_key net.ipv4.conf.late0/7.arp_announce 2
+in_n ip link del late1
+in_n ip link add late1 type veth peer name other1
+check "one that comes again gets what its name says" eval '[[ $(came late1) == $'"'net.ipv4.conf.late1.rp_filter = 1\nnet.ipv4.conf.late1.arp_announce = 1'"' ]]'
+check "... and another's larger value stays" is net.ipv4.conf.late0/7.arp_announce 2
+set_key net.ipv4.tcp_retries2 8
+for n in 1 2 3 4 5; do
+	in_n ip link add "late$n$n" type veth peer name "other$n$n"
+	came "late$n$n" >/dev/null
+	in_n ip link del "late$n$n"
+done
+in_n ip link add late66 type veth peer name other66
+came late66 >/dev/null
+check "the journal forgets those that are gone" in_n jq -e '[.keys[].key | select(test("late[1-5][1-5]"))] == []' "$journal"
+check "... and knows those that are there" in_n jq -e '[.keys[].key | select(contains("late66"))] | length == 2' "$journal"
+check "verify" tune verify
+check_fails 2 "not both" "a module and an interface" tune deferred nf_conntrack --interface wan
+check_fails 2 "'a/b' is not the name of an interface" "no name of an interface" tune deferred --interface a/b
+check_fails 2 "'' is not the name" "an empty one" tune deferred --interface ''
+ro_late() { in_n unshare -m bash -ec 'mount --bind /proc/sys /proc/sys; mount -o remount,ro,bind /proc/sys; exec env "$@"' bash "$@"; }
+in_n ip link add late8 type veth peer name other8
+check_fails 1 "late8.rp_filter: cannot write: /proc/sys is read-only" "an interface comes where /proc/sys is read-only" \
+	ro_late "FAIRLEAD_DATADIR=$data" "$FAIRLEAD" tune deferred --interface late8
+check "revert with a foreign value" ends_with 3 tune revert
+check "... restores the interfaces that came" eval 'is net.ipv4.conf.late66.rp_filter 0 && is net.ipv4.conf.late0/7.rp_filter 0'
+for i in late0.7 late1 late66 late8; do in_n ip link del $i; done
+check "... and all is as before" as_before
+reset_node
+
 # ---- failures half-way ---------------------------------------------------------------------------
 
 # The kernel refuses a range that ends before it begins; the last key of the plan fails.
@@ -705,7 +760,8 @@ reset_node
 
 # ---- a damaged journal ---------------------------------------------------------------------------
 
-quiet tune apply p
+# A short one: each byte is a run of the program. unit/test_tune_journal cuts one with all kinds of entries.
+quiet tune apply q
 dump >"$lib_work/applied"
 in_n cp "$journal" /var/lib/fairlead/whole
 size=$(in_n stat -c %s "$journal")
@@ -718,7 +774,7 @@ cut_everywhere()
 		for ((n = 0; n < $1 - 1; n++)); do
 			printf %s "${whole:0:n}" >tune.json
 			verb=revert
-			((n % 3)) || verb="apply q"
+			((n % 3)) || verb="apply p"
 			said=$("$2" tune $verb 2>&1)
 			[[ $? -eq 1 && $said == *tune.json:*"nothing was changed"* ]] ||
 				{ echo "cut after $n bytes: $said"; exit 1; }

@@ -70,11 +70,43 @@ done
 check "... puts their keys right" tune verify kubernetes
 check "... all of them" eval 'dump | diff "$lib_work/applied" -'
 
+# ---- an interface that comes later ---------------------------------------------------------------
+
+# systemd's own rule runs systemd-sysctl for it, which looks it up in what we rendered.
+{
+	printf '[Profile]\nDescription = a test\n'
+	printf '[Set]\nKey = %s\nValue = %s\nWhy = a test\n' 'net.ipv4.conf.late*.rp_filter' 2 net.ipv4.conf.late1.rp_filter 1 \
+		'net.ipv6.conf.*.accept_redirects' 0 'net.ipv4.conf.[a-m]*.accept_redirects' 0 net.ipv4.conf.late0/5.arp_announce 2
+} >"$FAIRLEAD_DATADIR/profiles/interfaces.conf"
+rule=$(sed -n '/SUBSYSTEM=="net".*systemd-sysctl/s/.*RUN+="\([^"]*\)".*/\1/p' /lib/udev/rules.d/99-systemd.rules)
+check "systemd has a rule for interfaces" test "$rule"
+check "render" tune render --root "$root" interfaces
+modprobe -q dummy
+for i in late0.5 late1 xlate; do
+	ip link add $i type dummy
+	bash -c "${rule//\$name/$i}"
+done
+keys='net/ipv4/conf/NAME/rp_filter net/ipv6/conf/NAME/accept_redirects net/ipv4/conf/NAME/accept_redirects net/ipv4/conf/NAME/arp_announce'
+values() { for i in late0.5 late1 xlate all default; do for k in $keys; do printf '%s ' "$(cat "/proc/sys/${k/NAME/$i}" 2>/dev/null)"; done; done; }
+check "... sets the keys of those that come" eval '[[ $(values) == "2 0 0 2 1 0 0 0 0 0 1 0 "* ]] || { values; false; }'
+rendered=$(values)
+for i in late0.5 late1 xlate; do ip link del $i; done
+tune apply interfaces >/dev/null 2>"$lib_work/err"
+check "(late1 and late0.5 are named, and not there)" grep -q 'late1.rp_filter: no such interface' "$lib_work/err"
+for i in late0.5 late1 xlate; do ip link add $i type dummy; done
+check "apply" eval 'tune apply interfaces >/dev/null'
+check "... makes the same of them" test "$(values)" = "$rendered"
+for i in late0.5 late1 xlate; do ip link del $i; ip link add $i type dummy; tune deferred --interface $i >/dev/null; done
+check "... and so does the packaged rule, when they come again" test "$(values)" = "$rendered"
+tune revert >/dev/null
+for i in late0.5 late1 xlate; do ip link del $i; done
+tune render --root "$root" kubernetes >/dev/null
+
 # ---- the same on a running node: apply had to defer ----------------------------------------------
 
 unload
 dump >"$lib_work/before"
-deferred() { bash -c "$(sed -n 's|.*KERNEL=="\([^"]*\)".*RUN+="/usr/sbin/fairlead \(.*\) $kernel"|"$FAIRLEAD" \2|p' "$TOP/tools/udev/60-fairlead.rules") $1"; }
+deferred() { bash -c "$(sed -n 's|.*"module", KERNEL=="\([^"]*\)".*RUN+="/usr/sbin/fairlead \(.*\) $kernel"|"$FAIRLEAD" \2|p' "$TOP/tools/udev/60-fairlead.rules") $1"; }
 is() { [[ $(sysctl -n "$1") == "$2" ]] || { sysctl "$1"; return 1; }; }
 check "deferred without anything applied does nothing" eval '[[ -z $(deferred nf_conntrack) ]]'
 check "apply defers" eval '[[ $(tune apply late | grep -c ^deferred:) -eq 2 ]]'
@@ -116,6 +148,6 @@ check_fails 1 "needs root" "without root" setpriv --reuid 65534 --clear-groups "
 # The rule has to name every module that the catalogue does.
 check "the rule knows all modules of the catalogue" diff \
 	<(sed -n 's/^Module = //p' "$FAIRLEAD_DATADIR"/catalog/*.conf | sort -u) \
-	<(sed -n 's/.*KERNEL=="\([^"]*\)".*/\1/p' "$TOP/tools/udev/60-fairlead.rules" | tr '|' '\n' | sort)
+	<(sed -n 's/.*SUBSYSTEM=="module", KERNEL=="\([^"]*\)".*/\1/p' "$TOP/tools/udev/60-fairlead.rules" | tr '|' '\n' | sort)
 
 done_testing

@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keys that come with a module are not there before it is loaded. tools/udev/60-fairlead.rules calls
- * this when it is: the profiles that were applied since boot are looked at again, but only for
- * keys of that module, so that nothing else that somebody has set in the meantime is touched.
+ * Keys that come with a module are not there before it is loaded, and those of an interface not before
+ * the interface is. tools/udev/60-fairlead.rules calls this when it is: the profiles that were applied since
+ * boot are looked at again, but only for keys of that module or interface, so that nothing else that somebody
+ * has set in the meantime is touched.
  */
 #include "deferred.h"
 #include "apply.h"
 #include "fact.h"
 #include "guard.h"
-#include "../lib/cli.h"
+#include "interface.h"
+#include "sysctl.h"
 #include "../lib/json.h"
 #include "../lib/msg.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #define JSON_SCHEMA 1
+
+static const char *opt_interface;
 
 /*
  * The journal's lock, but waiting for it: an apply that is at work now may have looked before the module was
@@ -46,6 +51,9 @@ static bool is_late(const struct fl_tune_item *it, const struct fl_journal *j, c
 {
 	const struct fl_setting *s = it->set;
 
+	/* The plan has no other. */
+	if (opt_interface)
+		return true;
 	if (module)
 		return s->key->module && !strcmp(s->key->module, module);
 	return (s->key->module || s->pattern) && !fl_journal_find(&j->keys, it->name);
@@ -69,6 +77,42 @@ static int keep_late(struct fl_tune_plan *plan, const struct fl_journal *j, cons
 		plan->count[FL_TUNE_OK]++;
 	}
 	return n;
+}
+
+/* Pods come and go, and their interfaces' names do not come back: the journal would only grow. */
+static bool is_gone(const char *key)
+{
+	static const char *const tables[] = { "net.ipv4.conf.", "net.ipv6.conf.", "net.ipv4.neigh.",
+					      "net.ipv6.neigh." };
+	bool of_interface = false, gone;
+	char *path;
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		of_interface = of_interface || !strncmp(key, tables[i], strlen(tables[i]));
+	if (!of_interface)
+		return false;
+	path = fl_sysctl_path(key);
+	gone = access(path, F_OK) && errno == ENOENT;
+	free(path);
+	return gone;
+}
+
+/* Listing them also waits until the kernel has finished making one: udev may be faster. */
+static bool is_there(const char *interface)
+{
+	char **names = fl_interface_list();
+	bool there = false;
+
+	for (char **n = names; n && *n; n++)
+		there = there || !strcmp(*n, interface);
+	fl_interface_keys_free(names);
+	return there;
+}
+
+static int compare(struct fl_tune_plan *plan)
+{
+	return opt_interface ? fl_tune_compare_interface(plan, opt_interface) :
+			       fl_tune_compare(plan);
 }
 
 static void report(const struct fl_tune_plan *plan)
@@ -107,9 +151,11 @@ static int set(struct fl_journal *j, const char *module)
 	for (int i = 0; i < j->n_profiles && !ret; i++)
 		if (fl_profiles_add(&profiles, &catalog, j->profiles[i]))
 			ret = FL_FAILED;
-	if (!ret && (fl_tune_evaluate(&plan, &profiles, facts) || fl_tune_compare(&plan)))
+	if (!ret && (fl_tune_evaluate(&plan, &profiles, facts) || compare(&plan)))
 		ret = FL_FAILED;
 	if (!ret && keep_late(&plan, j, module)) {
+		if (opt_interface)
+			fl_journal_forget(&j->keys, is_gone);
 		ret = fl_guard_announce();
 		if (!ret && fl_tune_apply(j, &plan, j->profiles, j->n_profiles, j->facts, false))
 			ret = FL_FAILED;
@@ -127,12 +173,19 @@ int fl_tune_deferred(int argc, char **argv)
 	struct fl_journal journal = { 0 };
 	int lock, ret = FL_OK;
 
+	if (opt_interface && argc)
+		return fl_usage("tune deferred: say MODULE or --interface, not both");
+	if (opt_interface && (!*opt_interface || strchr(opt_interface, '/')))
+		return fl_usage("tune deferred: --interface: '%s' is not the name of an interface",
+				opt_interface);
 	if (geteuid())
 		return fl_fail("tune deferred: writes kernel parameters and needs root; try sudo");
 	lock = wait_for_lock();
 	if (lock == -2)
 		return FL_FAILED;
-	if (lock < 0) {
+	if (lock < 0 || (opt_interface && !is_there(opt_interface))) {
+		if (lock >= 0)
+			close(lock);
 		report(&(struct fl_tune_plan){ 0 });
 		return FL_OK;
 	}
@@ -147,3 +200,9 @@ int fl_tune_deferred(int argc, char **argv)
 	close(lock);
 	return ret;
 }
+
+const struct fl_opt fl_tune_deferred_opts[] = {
+	{ 0, "interface", FL_OPT_STR, &opt_interface, "NAME",
+	  "those of an interface that has just come" },
+	{ 0 },
+};

@@ -344,13 +344,30 @@ struct fl_journal_entry *fl_journal_find(const struct fl_journal_list *l, const 
 	return NULL;
 }
 
+static void free_entry(struct fl_journal_entry *e)
+{
+	free(e->key);
+	free(e->original);
+	free(e->wrote);
+}
+
+void fl_journal_forget(struct fl_journal_list *l, bool (*gone)(const char *key))
+{
+	int n = 0;
+
+	for (int i = 0; i < l->n; i++) {
+		if (gone(l->e[i].key))
+			free_entry(&l->e[i]);
+		else
+			l->e[n++] = l->e[i];
+	}
+	l->n = n;
+}
+
 void fl_journal_drop(struct fl_journal_list *l)
 {
-	for (int i = 0; i < l->n; i++) {
-		free(l->e[i].key);
-		free(l->e[i].original);
-		free(l->e[i].wrote);
-	}
+	for (int i = 0; i < l->n; i++)
+		free_entry(&l->e[i]);
 	free(l->e);
 	*l = (struct fl_journal_list){ 0 };
 }

@@ -74,4 +74,7 @@ struct fl_journal_entry *fl_journal_append(struct fl_journal_list *l,
 struct fl_journal_entry *fl_journal_find(const struct fl_journal_list *l, const char *key);
 void fl_journal_drop(struct fl_journal_list *l);
 
+/* Take out the entries for which `gone` says so. */
+void fl_journal_forget(struct fl_journal_list *l, bool (*gone)(const char *key));
+
 #endif

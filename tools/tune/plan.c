@@ -199,6 +199,33 @@ static bool is_oneway(const struct fl_tune_item *it)
 	return it->state == FL_TUNE_CHANGE && fl_catalog_irrevocable(it->set->key, it->wanted);
 }
 
+/* Keep what concerns one interface, under the names of its keys. */
+static void keep_interface(struct fl_tune_plan *plan, const char *interface)
+{
+	struct fl_tune_plan kept = { .items = fl_zalloc((size_t)plan->n * sizeof(*kept.items)) };
+
+	for (int i = 0; i < plan->n; i++) {
+		const struct fl_tune_item *it = &plan->items[i];
+		char *name;
+
+		if (!strchr(it->set->key->name, '*'))
+			continue;
+		name = fl_interface_key(it->set->key->name, interface);
+		if (it->set->pattern ? fl_interface_match(it->set->name, interface) &&
+					       !overruled(plan, it->set, name) :
+				       !strcmp(it->name, name))
+			kept.items[kept.n++] = (struct fl_tune_item){
+				.set = it->set,
+				.name = name,
+				.wanted = fl_strdup(it->wanted),
+			};
+		else
+			free(name);
+	}
+	fl_tune_plan_free(plan);
+	*plan = kept;
+}
+
 /* What cannot be set back is written after all else, when nothing else can fail any more. */
 static void oneway_last(struct fl_tune_plan *plan)
 {
@@ -213,13 +240,10 @@ static void oneway_last(struct fl_tune_plan *plan)
 	plan->items = items;
 }
 
-int fl_tune_compare(struct fl_tune_plan *plan)
+static int compare_all(struct fl_tune_plan *plan)
 {
 	unsigned int kernel = fl_kernel_version();
-	int err = expand(plan);
-
-	if (err)
-		return err;
+	int err = 0;
 
 	for (int i = 0; i < plan->n; i++)
 		err |= compare(&plan->items[i], kernel);
@@ -228,6 +252,17 @@ int fl_tune_compare(struct fl_tune_plan *plan)
 	for (int i = 0; !err && i < plan->n; i++)
 		plan->count[plan->items[i].state]++;
 	return err;
+}
+
+int fl_tune_compare(struct fl_tune_plan *plan)
+{
+	return expand(plan) ? -1 : compare_all(plan);
+}
+
+int fl_tune_compare_interface(struct fl_tune_plan *plan, const char *interface)
+{
+	keep_interface(plan, interface);
+	return compare_all(plan);
 }
 
 void fl_tune_plan_free(struct fl_tune_plan *plan)

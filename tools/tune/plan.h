@@ -42,6 +42,9 @@ int fl_tune_evaluate(struct fl_tune_plan *plan, const struct fl_profiles *p,
  * the kernel. Returns 0, or -1 after messages as above. */
 int fl_tune_compare(struct fl_tune_plan *plan);
 
+/* The same for one interface: what is no key of it, nor a pattern that stands for it, leaves the plan. */
+int fl_tune_compare_interface(struct fl_tune_plan *plan, const char *interface);
+
 void fl_tune_plan_free(struct fl_tune_plan *plan);
 
 #endif
