@@ -45,7 +45,7 @@ tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -W
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-mesh bench-tools bench-compare bench-report run-tests unit-tests bpf-tests vm-tests \
+.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-mesh bench-tune bench-tools bench-compare bench-report run-tests unit-tests bpf-tests vm-tests \
 	fuzzers check-format check-sparse check-tidy check-shell check-man
 
 all: tools bpf module
@@ -218,6 +218,11 @@ bench-tools: tools $(BUILD)/bench/load
 bench-mesh: tools
 	@scripts/bench-mesh $(if $(MESH_SIZES),--sizes "$(MESH_SIZES)")
 
+# The same 120 keys by tune, sysctl(8), systemd-sysctl(8) and TuneD.
+bench-tune: setup
+	@$(MAKE) tools
+	@scripts/bench-tune --kernel $(KERNEL) --out $(BUILD)/bench/tune/result.json
+
 bench: setup
 	@$(MAKE) $(jobs) bench-tools KERNELS=$(KERNEL)
 	@scripts/bench run --kernel $(KERNEL) $(if $(filter quick,$(BENCH)),--quick,--profile --suites 'main flows setup')
@@ -309,6 +314,7 @@ help:
 	'make bench               what encryption costs, in a VM that counts instructions; BENCH=quick, KERNEL=6.1' \
 	'make bench-compare BASE=<git ref>   what moved since then, beyond the noise' \
 	'make bench-mesh          what a mesh of 100 to 10000 nodes costs to bring up; MESH_SIZES="100 1000"' \
+	'make bench-tune          what setting 120 kernel parameters costs, beside sysctl, systemd-sysctl and TuneD' \
 	'make bench-report        docs/benchmarks.md out of docs/bench/*.json' \
 	'make tools|bpf           one part' \
 	'make module KDIR=...     the module for one kernel, into $(notdir $(BUILD))/module/<release>/' \

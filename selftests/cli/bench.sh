@@ -38,6 +38,12 @@ check_fails 1 "not a results file" "an empty file" "$bench" show "$W/empty.json"
 echo '{"schema": 1, "cells": [' >"$W/half.json"
 check_fails 1 "not a results file" "half a file" "$bench" report "$W/half.json"
 check "list names rows and columns" bash -c "'$bench' list | grep -q '^rows *stock ' && '$bench' list | grep -q '^columns *tcp '"
+tune=$TOP/scripts/bench-tune
+check_fails 2 "bench-tune: unknown option '--fast'" "bench-tune: unknown option" "$tune" --fast
+check_fails 2 "--rounds: '0' is not a number" "bench-tune: no rounds" "$tune" --rounds 0
+check_fails 2 "--keys: 'all' is not a number" "bench-tune: no number of keys" "$tune" --keys all
+check_fails 2 "bench-tune: --out needs a value" "bench-tune: option without its value" "$tune" --out
+check_fails 1 "fairlead is missing: run make tools" "bench-tune: nothing was made" env FAIRLEAD="$W/fairlead" "$tune"
 load=$BUILD/bench/load
 check_fails 2 "Usage: load serve" "load: nothing said" "$load"
 check_fails 2 "unknown load 'sctp'" "load: unknown" "$load" sctp ::1 1

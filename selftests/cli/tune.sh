@@ -567,14 +567,42 @@ check "verify" tune verify
 check_fails 2 "not both" "a module and an interface" tune deferred nf_conntrack --interface wan
 check_fails 2 "'a/b' is not the name of an interface" "no name of an interface" tune deferred --interface a/b
 check_fails 2 "'' is not the name" "an empty one" tune deferred --interface ''
-ro_late() { in_n unshare -m bash -ec 'mount --bind /proc/sys /proc/sys; mount -o remount,ro,bind /proc/sys; exec env "$@"' bash "$@"; }
+all_read_only() { in_n unshare -m bash -ec 'mount --bind /proc/sys /proc/sys; mount -o remount,ro,bind /proc/sys; exec env "$@"' bash "$@"; }
 in_n ip link add late8 type veth peer name other8
 check_fails 1 "late8.rp_filter: cannot write: /proc/sys is read-only" "an interface comes where /proc/sys is read-only" \
-	ro_late "FAIRLEAD_DATADIR=$data" "$FAIRLEAD" tune deferred --interface late8
+	all_read_only "FAIRLEAD_DATADIR=$data" "$FAIRLEAD" tune deferred --interface late8
 check "revert with a foreign value" ends_with 3 tune revert
 check "... restores the interfaces that came" eval 'is net.ipv4.conf.late66.rp_filter 0 && is net.ipv4.conf.late0/7.rp_filter 0'
 for i in late0.7 late1 late66 late8; do in_n ip link del $i; done
 check "... and all is as before" as_before
+reset_node
+
+# ---- JSON ----------------------------------------------------------------------------------------
+
+# Of every verb that there is; what needs more than its name gets it.
+bad=() verbs=0
+mkdir "$lib_work/image"
+while read -r verb; do
+	case $verb in
+	plan|apply)	args=p ;;
+	explain)	args=net.ipv4.tcp_retries2 ;;
+	diff)		args="--against eks" ;;
+	watch)		args="-d p" ;;
+	render)		args="--root $lib_work/image p" ;;
+	pressure)	args="-i 0" ;;
+	*)		args= ;;
+	esac
+	# shellcheck disable=SC2086
+	tune "$verb" $args --json >"$lib_work/json" 2>"$lib_work/err"
+	[[ $? -eq 0 || $? -eq 3 ]] && jq -es 'length == 1 and .[0].schema >= 1' "$lib_work/json" >/dev/null ||
+		bad+=("$verb $args: $(<"$lib_work/err")" "$(head -c 200 "$lib_work/json")")
+	verbs=$((verbs + 1))
+done < <("$FAIRLEAD" __complete tune "" | grep -v '^-')
+if [[ ${#bad[@]} -eq 0 && $verbs -ge 14 ]]; then
+	ok "each of $verbs verbs prints one JSON document with its schema"
+else
+	fail "each of $verbs verbs prints one JSON document with its schema" "${bad[@]}"
+fi
 reset_node
 
 # ---- failures half-way ---------------------------------------------------------------------------
@@ -605,6 +633,10 @@ check_fails 1 "p.conf:4: net.ipv4.tcp_retries2: cannot write: /proc/sys is read-
 	"a key that is read-only" ro_key "$FAIRLEAD" tune apply p
 check "... changes nothing" as_before
 check "... and leaves no journal" no_journal
+check_fails 1 "p.conf:4: net.ipv4.tcp_retries2: cannot write: /proc/sys is read-only here" "all of /proc/sys read-only" \
+	all_read_only "FAIRLEAD_DATADIR=$data" "$FAIRLEAD" tune apply p
+check "... says so of each key" eval '[[ $(grep -c "cannot write: /proc/sys is read-only" "$lib_work/stderr") -eq 6 ]]'
+check "... and changes nothing" eval 'as_before && no_journal'
 quiet tune apply p
 check_fails 1 "tcp_retries2: cannot write '15' back: /proc/sys is read-only" \
 	"revert with a key that is read-only" ro_key "$FAIRLEAD" tune revert

@@ -145,6 +145,14 @@ check "after revert there is nothing to set" eval '[[ -z $(deferred nf_conntrack
 cp "$FAIRLEAD" "$lib_work/fairlead"
 check_fails 1 "needs root" "without root" setpriv --reuid 65534 --clear-groups "$lib_work/fairlead" tune deferred
 
+# ---- the bench of tune ---------------------------------------------------------------------------
+
+tune revert >/dev/null
+check "bench-tune measures, and each program has set all keys" eval \
+	'"$TOP/scripts/bench-tune" --here --keys 12 --rounds 1 >"$lib_work/bench"'
+check "... and says what" jq -e '.schema == 1 and .keys == 12 and (.rows | length) == 8 and
+	all(.rows[]; .what and .cpu > 0 and .time > 0)' "$lib_work/bench"
+
 # The rule has to name every module that the catalogue does.
 check "the rule knows all modules of the catalogue" diff \
 	<(sed -n 's/^Module = //p' "$FAIRLEAD_DATADIR"/catalog/*.conf | sort -u) \
