@@ -85,6 +85,43 @@ static void test_every_size(void **state)
 	assert_true(values >= 35 * 4 * 13 * 3);
 }
 
+/* What a value allows, if all of it is used, leaves three quarters of the memory, from 1 GiB on and with at
+ * least as many GiB as CPUs. */
+static void test_memory(void **state)
+{
+	static const int cpus[] = { 1, 2, 64, 512 };
+	char **names = fl_profile_names();
+	int values = 0;
+
+	(void)state;
+	assert_non_null(names);
+	for (char **n = names; *n; n++) {
+		struct fl_profiles p = { 0 };
+
+		assert_int_equal(fl_profiles_add(&p, &catalog, *n), 0);
+		for (int i = 0; i < p.n_settings; i++)
+			for (size_t c = 0; c < sizeof(cpus) / sizeof(*cpus); c++)
+				for (fl_num ram = (fl_num)1 << 30; ram <= (fl_num)1 << 42;
+				     ram *= 2) {
+					const struct fl_setting *s = &p.settings[i];
+					char *v;
+
+					if (!s->key->cost || ram >> 30 < cpus[c])
+						continue;
+					v = value(s, cpus[c], ram, 4096);
+					if (fl_value_number(v) > ram / 4 / s->key->cost)
+						fail_msg("%s:%u: %s: %s at %d GiB", s->file,
+							 s->line, s->name, v, (int)(ram >> 30));
+					free(v);
+					values++;
+				}
+		fl_profiles_free(&p);
+		free(*n);
+	}
+	free(names);
+	assert_true(values >= 1000);
+}
+
 static const struct {
 	const char *key;
 	int cpus;
@@ -131,6 +168,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_size),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_expected),
 	};
 
