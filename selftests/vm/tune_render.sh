@@ -129,6 +129,15 @@ check "a module that comes again has its default" is net.netfilter.nf_conntrack_
 check "... without a name that is somebody's" eval '[[ -z $(tune deferred) ]]'
 check "... and gets its keys by the rule" deferred nf_conntrack
 check "... again" is net.netfilter.nf_conntrack_tcp_timeout_close_wait 61
+printf '[Profile]\nDescription = a test\n[Set]\nKey = net.ipv4.conf.gone0.rp_filter\nValue = 2\nWhy = a test\n' \
+	>"$FAIRLEAD_DATADIR/profiles/gone.conf"
+ip link add gone0 type dummy
+tune apply gone >/dev/null
+ip link del gone0
+unload
+modprobe nf_conntrack
+check "... also when an interface that is named has gone" deferred nf_conntrack
+check "... really" is net.netfilter.nf_conntrack_tcp_timeout_close_wait 61
 tune watch -de late >/dev/null
 sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close_wait=62 2>/dev/null
 check "(watched keys are refused)" is net.netfilter.nf_conntrack_tcp_timeout_close_wait 61

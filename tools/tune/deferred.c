@@ -45,17 +45,33 @@ static int wait_for_lock(void)
 	return fd;
 }
 
-/* With a module, its keys: it is new, so they hold the kernel's defaults, whatever was set before it was
- * unloaded. Without, those that were never there to be set. */
+/* Keep the keys of a module. Others may be missing meanwhile, and that is no matter of this call. */
+static void keep_module(struct fl_tune_plan *plan, const char *module)
+{
+	int n = 0;
+
+	for (int i = 0; i < plan->n; i++) {
+		struct fl_tune_item it = plan->items[i];
+
+		plan->items[i] = (struct fl_tune_item){ 0 };
+		if (it.set->key->module && !strcmp(it.set->key->module, module)) {
+			plan->items[n++] = it;
+			continue;
+		}
+		free(it.name);
+		free(it.wanted);
+	}
+	plan->n = n;
+}
+
+/* What a module or an interface brings is new, so it holds the kernel's defaults, whatever was set before
+ * it went; the plan has no other keys. Without either, those that were never there to be set. */
 static bool is_late(const struct fl_tune_item *it, const struct fl_journal *j, const char *module)
 {
 	const struct fl_setting *s = it->set;
 
-	/* The plan has no other. */
-	if (opt_interface)
+	if (module || opt_interface)
 		return true;
-	if (module)
-		return s->key->module && !strcmp(s->key->module, module);
 	return (s->key->module || s->pattern) && !fl_journal_find(&j->keys, it->name);
 }
 
@@ -109,8 +125,10 @@ static bool is_there(const char *interface)
 	return there;
 }
 
-static int compare(struct fl_tune_plan *plan)
+static int compare(struct fl_tune_plan *plan, const char *module)
 {
+	if (module)
+		keep_module(plan, module);
 	return opt_interface ? fl_tune_compare_interface(plan, opt_interface) :
 			       fl_tune_compare(plan);
 }
@@ -151,7 +169,7 @@ static int set(struct fl_journal *j, const char *module)
 	for (int i = 0; i < j->n_profiles && !ret; i++)
 		if (fl_profiles_add(&profiles, &catalog, j->profiles[i]))
 			ret = FL_FAILED;
-	if (!ret && (fl_tune_evaluate(&plan, &profiles, facts) || compare(&plan)))
+	if (!ret && (fl_tune_evaluate(&plan, &profiles, facts) || compare(&plan, module)))
 		ret = FL_FAILED;
 	if (!ret && keep_late(&plan, j, module)) {
 		if (opt_interface)
