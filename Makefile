@@ -45,7 +45,7 @@ tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -W
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-mesh bench-tune bench-tools bench-compare bench-report run-tests unit-tests bpf-tests vm-tests \
+.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-mesh bench-tune bench-metrics bench-tools bench-compare bench-report run-tests unit-tests bpf-tests vm-tests \
 	fuzzers check-format check-sparse check-tidy check-shell check-man
 
 all: tools bpf module
@@ -82,7 +82,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
 	$(say) BPF $<
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Wall -Wextra -Werror \
-		-Wno-missing-field-initializers -Ibpf $(bpf_inc) -MMD -MP -c -o $@.tmp -MF $(@:.o=.d) -MT $@ $<
+		-Wno-missing-field-initializers -Wno-unused-parameter -Ibpf $(bpf_inc) -MMD -MP -c -o $@.tmp -MF $(@:.o=.d) -MT $@ $<
 	$(Q)llvm-strip -g $@.tmp && mv $@.tmp $@
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
@@ -208,6 +208,10 @@ $(BUILD)/bench/load: scripts/bench.d/load.c Makefile
 	$(say) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 -Wall -Wextra -D_GNU_SOURCE -pthread -o $@ $<
+
+# What the metrics cost: a reading, beside wg(8), and a packet.
+bench-metrics: tools bpf-tests
+	@scripts/bench-metrics $(if $(KERNEL),--kernel $(KERNEL))
 
 bench-tools: tools $(BUILD)/bench/load
 	$(Q)set -e; for k in $(KERNELS); do scripts/kernel fetch $$k; dir=$(BUILD)/bench/$$(scripts/kernel release $$k); \

@@ -1,51 +1,108 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 #ifndef FL_METRICS_FAMILIES_H
-#define FL_METRICS_FAMILIES_H
+#define FL_METRICS_FAMILIES(F)                                                                      \
+	F("fairlead_build_info", "gauge", "", LANE, FL_BUILD, 0, FL_NONE,                           \
+	  "Version of the Fairlead that made this file; the value is 1.")                           \
+	F("fairlead_start_time_seconds", "gauge", "seconds", LANE, FL_NODE_START, 0, FL_NONE,       \
+	  "Unix time from which the node's and the lanes' counters count; a later one is a reset.") \
+	F("fairlead_collector_attached", "gauge", "", LANE, FL_COLLECTOR, 0, FL_NONE,               \
+	  "Whether these programs are attached; the families that they fill are there only if.")    \
+	F("fairlead_peers", "gauge", "", LANE, FL_NODE, FL_OF_NODE(peers), FL_NONE,                 \
+	  "Peers of this node that are counted.")                                                   \
+	F("fairlead_lane_receive_bytes_total", "counter", "bytes", LANE, FL_LANE,                   \
+	  FL_OF_COUNTS(rx_bytes), FL_NONE,                                                          \
+	  "Inner IP bytes, headers included, received by the lane after decryption.")               \
+	F("fairlead_lane_receive_packets_total", "counter", "", LANE, FL_LANE,                      \
+	  FL_OF_COUNTS(rx_packets), FL_NONE,                                                        \
+	  "Inner IP packets received by the lane after decryption.")                                \
+	F("fairlead_lane_transmit_bytes_total", "counter", "bytes", LANE, FL_LANE,                  \
+	  FL_OF_COUNTS(tx_bytes), FL_NONE,                                                          \
+	  "Inner IP bytes, headers included, handed to the lane.")                                  \
+	F("fairlead_lane_transmit_packets_total", "counter", "", LANE, FL_LANE,                     \
+	  FL_OF_COUNTS(tx_packets), FL_NONE, "Inner IP packets handed to the lane.")                \
+	F("fairlead_lane_drops_total", "counter", "", LANE, FL_LANE_DROPS, 0, FL_NONE,              \
+	  "Packets that WireGuard dropped, by the counter of the lane's device that says so.")      \
+	F("fairlead_unmatched_receive_bytes_total", "counter", "bytes", LANE, FL_UNMATCHED,         \
+	  FL_OF_COUNTS(rx_bytes), FL_NONE,                                                          \
+	  "Inner bytes received on a lane whose source address is no peer's.")                      \
+	F("fairlead_unmatched_receive_packets_total", "counter", "", LANE, FL_UNMATCHED,            \
+	  FL_OF_COUNTS(rx_packets), FL_NONE,                                                        \
+	  "Inner packets received on a lane whose source address is no peer's.")                    \
+	F("fairlead_unmatched_transmit_bytes_total", "counter", "bytes", LANE, FL_UNMATCHED,        \
+	  FL_OF_COUNTS(tx_bytes), FL_NONE,                                                          \
+	  "Inner bytes sent to a lane whose destination address is no peer's.")                     \
+	F("fairlead_unmatched_transmit_packets_total", "counter", "", LANE, FL_UNMATCHED,           \
+	  FL_OF_COUNTS(tx_packets), FL_NONE,                                                        \
+	  "Inner packets sent to a lane whose destination address is no peer's.")                   \
+	F("fairlead_cleartext_bytes_total", "counter", "bytes", UNDERLAY, FL_COUNTER, 0,            \
+	  FL_CLEARTEXT_BYTES,                                                                       \
+	  "Bytes of IP packets for a peer's address or pod CIDR that left unencrypted.")            \
+	F("fairlead_cleartext_packets_total", "counter", "", UNDERLAY, FL_COUNTER, 0,               \
+	  FL_CLEARTEXT_PACKETS,                                                                     \
+	  "IP packets for a peer's address or pod CIDR that left by something other than a lane.")  \
+	F("fairlead_underlay_burst_datagrams", "histogram", "", UNDERLAY, FL_SIZES, 0, FL_BURSTS,   \
+	  "Encrypted datagrams that crossed the underlay's device as one packet (coalesced, GRO).") \
+	F("fairlead_rtt_seconds", "histogram", "seconds", TCP, FL_SECONDS, 0, FL_RTT,               \
+	  "Smoothed round-trip time of this node's TCP connections through the mesh, by ACK.")      \
+	F("fairlead_wireguard_queue_seconds", "histogram", "seconds", WIREGUARD, FL_SECONDS, 0,     \
+	  FL_QUEUES,                                                                                \
+	  "Time of sampled packets inside WireGuard: to be encrypted and sent, or decrypted.")      \
+	F("fairlead_wireguard_drops_total", "counter", "", WIREGUARD, FL_COUNTER, 0, FL_WG_DROPS,   \
+	  "Messages that WireGuard dropped before they were a packet of a lane.")                   \
+	F("fairlead_peer_info", "gauge", "", LANE, FL_PEER_INFO, 0, FL_NONE,                        \
+	  "Key, endpoint and allowed IPs of the peer in the mesh file; the value is 1.")            \
+	F("fairlead_peer_start_time_seconds", "gauge", "seconds", LANE, FL_PEER_START, 0, FL_NONE,  \
+	  "Unix time from which the peer's counters count; a later one is a reset.")                \
+	F("fairlead_peer_receive_bytes_total", "counter", "bytes", LANE, FL_PEER_COUNT,             \
+	  FL_OF_COUNTS(rx_bytes), FL_NONE,                                                          \
+	  "Inner IP bytes, headers included, received from the peer after decryption.")             \
+	F("fairlead_peer_receive_packets_total", "counter", "", LANE, FL_PEER_COUNT,                \
+	  FL_OF_COUNTS(rx_packets), FL_NONE,                                                        \
+	  "Inner IP packets received from the peer after decryption.")                              \
+	F("fairlead_peer_transmit_bytes_total", "counter", "bytes", LANE, FL_PEER_COUNT,            \
+	  FL_OF_COUNTS(tx_bytes), FL_NONE,                                                          \
+	  "Inner IP bytes, headers included, handed to WireGuard for the peer.")                    \
+	F("fairlead_peer_transmit_packets_total", "counter", "", LANE, FL_PEER_COUNT,               \
+	  FL_OF_COUNTS(tx_packets), FL_NONE, "Inner IP packets handed to WireGuard for the peer.")  \
+	F("fairlead_peer_rtt_seconds", "summary", "seconds", TCP, FL_PEER_SECONDS,                  \
+	  FL_OF_COUNTS(rtt_us), FL_NONE,                                                            \
+	  "Smoothed round-trip time of this node's TCP connections to the peer, by ACK.")           \
+	F("fairlead_peer_state", "gauge", "", WIREGUARD, FL_PEER_STATE, 0, FL_NONE,                 \
+	  "2: there is a session; 1: a handshake is under way; 0: neither.")                        \
+	F("fairlead_peer_handshakes_total", "counter", "", WIREGUARD, FL_PEER_SESSION,              \
+	  FL_OF_SESSION(handshakes), FL_NONE, "Handshakes with the peer that were completed.")      \
+	F("fairlead_peer_last_handshake_time_seconds", "gauge", "seconds", WIREGUARD,               \
+	  FL_PEER_HANDSHAKE, 0, FL_NONE,                                                            \
+	  "Unix time of the last handshake with the peer; 0: never.")
+
+/* Who fills families: C(id, name). The tool attaches each by itself. */
+#define FL_COLLECTORS(C)                                                                           \
+	C(LANE, "lane")                                                                            \
+	C(UNDERLAY, "underlay")                                                                    \
+	C(TCP, "tcp")                                                                              \
+	C(WIREGUARD, "wireguard")
 
 /*
- * The metric families, in the order in which the metrics file prints them: the one place where a
- * name, a type, a unit or a HELP text is written. The iterator's headers, `fairlead metrics` and
- * docs/metrics.md come from it.
- *
- *	F(name, type, unit, source, field, help)
- *
- * name	  as the samples carry it. Counters end in _total, after the unit.
- * type	  counter or gauge: the types that OpenMetrics 2.0 and the Prometheus text format 0.0.4
- *	  share, so "info" is a gauge with the value 1.
- * unit	  in base units, or "".
- * source where a sample's value comes from, enum fl_metrics_source: FL_BUILD, FL_NODE (once each)
- *	  or FL_UNMATCHED (a field of the counts of packets that lead to no peer); and, for every
- *	  peer, FL_PEER_INFO, FL_PEER_START or FL_PEER_COUNT (a field of the peer's counts).
- * field  of struct fl_metrics_counts for the two that count, of struct fl_metrics_node for
- *	  FL_NODE, anything of the first for the rest.
- * help	  one sentence, without backslash, quote or newline, shorter than FL_METRICS_HELP.
+ * Lists of values: V(id, number, labels). A value is a counter, a gauge or a histogram, as the
+ * source of its family says; fl_count(), fl_set() and fl_observe() of metrics_values.h change it by
+ * its id. number is its place among the pinned counters, gauges or histograms: it never changes and
+ * is never given again, so that an upgrade goes on counting where it was. labels as they are
+ * printed between { and }, or "".
  */
-#define FL_METRICS_FAMILIES(F)                                                                     \
-	F("fairlead_build_info", "gauge", "", FL_BUILD, rx_bytes,                                  \
-	  "Version of the Fairlead that made this file; the value is 1.")                          \
-	F("fairlead_peers", "gauge", "", FL_NODE, peers, "Peers of this node that are counted.")   \
-	F("fairlead_peer_info", "gauge", "", FL_PEER_INFO, rx_bytes,                               \
-	  "WireGuard public key of the peer; the value is 1.")                                     \
-	F("fairlead_peer_start_time_seconds", "gauge", "seconds", FL_PEER_START, rx_bytes,         \
-	  "Unix time from which the peer's counters count; a later one is a reset.")               \
-	F("fairlead_peer_receive_bytes_total", "counter", "bytes", FL_PEER_COUNT, rx_bytes,        \
-	  "Inner IP bytes, headers included, received from the peer after decryption.")            \
-	F("fairlead_peer_receive_packets_total", "counter", "", FL_PEER_COUNT, rx_packets,         \
-	  "Inner IP packets received from the peer after decryption.")                             \
-	F("fairlead_peer_transmit_bytes_total", "counter", "bytes", FL_PEER_COUNT, tx_bytes,       \
-	  "Inner IP bytes, headers included, handed to WireGuard for the peer.")                   \
-	F("fairlead_peer_transmit_packets_total", "counter", "", FL_PEER_COUNT, tx_packets,        \
-	  "Inner IP packets handed to WireGuard for the peer.")                                    \
-	F("fairlead_unmatched_receive_bytes_total", "counter", "bytes", FL_UNMATCHED, rx_bytes,    \
-	  "Inner bytes received on a lane whose source address is no peer's.")                     \
-	F("fairlead_unmatched_receive_packets_total", "counter", "", FL_UNMATCHED, rx_packets,     \
-	  "Inner packets received on a lane whose source address is no peer's.")                   \
-	F("fairlead_unmatched_transmit_bytes_total", "counter", "bytes", FL_UNMATCHED, tx_bytes,   \
-	  "Inner bytes sent to a lane whose destination address is no peer's.")                    \
-	F("fairlead_unmatched_transmit_packets_total", "counter", "", FL_UNMATCHED, tx_packets,    \
-	  "Inner packets sent to a lane whose destination address is no peer's.")
+#define FL_NONE(V)
+#define FL_CLEARTEXT_BYTES(V)	V(FL_CLEARTEXT_BYTE, 0, "")
+#define FL_CLEARTEXT_PACKETS(V) V(FL_CLEARTEXT_PACKET, 1, "")
+#define FL_WG_DROPS(V)                                                                             \
+	V(FL_DROP_SESSION, 2, "reason=\"no_session\"")                                             \
+	V(FL_DROP_AUTH, 3, "reason=\"authentication\"")                                            \
+	V(FL_DROP_MAC, 4, "reason=\"handshake_mac\"")                                              \
+	V(FL_DROP_HANDSHAKE, 5, "reason=\"handshake_refused\"")
 
-#define FL_METRICS_COUNT_ONE(name, type, unit, source, field, help) +1
-#define FL_METRICS_N_FAMILIES					    (0 FL_METRICS_FAMILIES(FL_METRICS_COUNT_ONE))
+/* Histograms: numbers of their own. */
+#define FL_RTT(V) V(FL_RTT_ALL, 0, "")
+#define FL_QUEUES(V)                                                                               \
+	V(FL_QUEUE_ENCRYPT, 1, "queue=\"encrypt\"") V(FL_QUEUE_DECRYPT, 2, "queue=\"decrypt\"")
+#define FL_BURSTS(V)                                                                               \
+	V(FL_BURST_TX, 3, "direction=\"transmit\"") V(FL_BURST_RX, 4, "direction=\"receive\"")
 
 #endif

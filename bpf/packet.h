@@ -16,10 +16,11 @@
 #include <bpf/bpf_helpers.h>
 
 struct fl_packet {
+	__u64 addr[2]; /* source or destination, zeroes after an IPv4 address */
 	__u8 family;   /* 4 or 6 */
 	__u8 proto;    /* of what follows the fixed header */
 	__u8 hlen;     /* of the fixed IPv6 header, or of the IPv4 header with its options */
-	__u8 addr[16]; /* source or destination, zeroes after an IPv4 address */
+	bool fragment; /* of an IPv4 packet; IPv6 has a header for it, which is not UDP */
 };
 
 struct fl_wire {
@@ -39,6 +40,7 @@ static __always_inline bool fl_packet_parse(struct __sk_buff *skb, __u32 off, bo
 		p->family = 4;
 		p->proto = h[9];
 		p->hlen = (h[0] & 0xf) * 4;
+		p->fragment = (h[6] & 0x3f) || h[7]; /* more fragments, offset */
 		__builtin_memcpy(p->addr, h + (source ? 12 : 16), 4);
 		return p->hlen >= sizeof(h);
 	}

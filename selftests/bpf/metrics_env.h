@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -34,6 +35,29 @@ static inline void env_enter(void)
 		       strerror(errno));
 		exit(1);
 	}
+}
+
+/* The maps of an object that is loaded. */
+static inline struct fl_metrics_maps env_maps(const struct bpf_object *obj)
+{
+	struct fl_metrics_maps maps;
+
+	for (int i = 0; i < FL_N_MAPS; i++)
+		maps.fd[i] =
+			bpf_map__fd(bpf_object__find_map_by_name(obj, fl_metrics_map_names[i]));
+	return maps;
+}
+
+/* Have every family printed, as if all collectors were attached. After the first fill. */
+static inline void env_collect_all(const struct fl_metrics_maps *maps)
+{
+	struct fl_metrics_node node;
+	uint32_t zero = 0;
+
+	bpf_map_lookup_elem(maps->fd[FL_MAP_NODE], &zero, &node);
+	for (int i = 0; i < FL_N_COLLECTORS; i++)
+		node.epoch[i] = 1;
+	bpf_map_update_elem(maps->fd[FL_MAP_NODE], &zero, &node, BPF_ANY);
 }
 
 /* The map that has the counters of a slot, to be closed, and where in it they are; -1: none. */
@@ -86,6 +110,7 @@ static inline void env_node(struct fl_node *n, const char *name, uint32_t i)
 	*n = (struct fl_node){ .name = fl_strdup(name), .line = i + 1 };
 	n->public_key.bytes[0] = 1;
 	memcpy(n->public_key.bytes + 4, &i, sizeof(i));
+	n->lanes = 1;
 	n->n_addresses = 2;
 	n->addresses = fl_zalloc(2 * sizeof(*n->addresses));
 	n->addresses[0] = env_v4(0x0ac80000 + i, 32); /* 10.200.0.0 + i */

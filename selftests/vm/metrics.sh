@@ -20,6 +20,20 @@ at_exit eval '[[ ! $SERVER ]] || kill $SERVER'
 
 bpf_objects() { echo "$(bpftool prog list -j | jq length) $(bpftool map list -j | jq length) $(bpftool link list -j | jq length)"; }
 
+### the programs on this kernel, before WireGuard is there and makes attaching take longer
+
+modprobe tun
+for t in packet file attach collect; do
+	CMOCKA_MESSAGE_OUTPUT=TAP "$BUILD/selftests/bpf/test_metrics_$t" >"$lib_work/$t" 2>&1
+	status=$?
+	grep 'verified instructions\|10,000 peers' "$lib_work/$t"
+	if [[ $status == 0 ]]; then
+		ok "test_metrics_$t on $(uname -r)"
+	else
+		fail "test_metrics_$t on $(uname -r)" "$(grep -v '^ok' "$lib_work/$t")"
+	fi
+done
+
 underlay a b
 umask 077
 wg genkey >"$lib_work/a.key"
@@ -62,6 +76,19 @@ value()
 		jq -r ".families[] | select(.name == \"fairlead_$2\").samples[0].value"
 }
 
+# sample NODE SAMPLE: its value as the file has it, "" if it is not there.
+sample() { node_exec "$1" cat $FILE | awk -v s="$2 " 'index($0, s) == 1 { print substr($0, length(s) + 1) }'; }
+
+# more_than NODE SAMPLE NUMBER
+more_than()
+{
+	local value
+
+	value=$(sample "$1" "$2")
+	echo "$1: $2 is '$value', want more than $3"
+	[[ $value ]] && awk "BEGIN { exit !($value > $3) }"
+}
+
 device() { node_exec "$1" ip -j -s link show fl0 | jq ".[0].stats64.$2"; }
 
 lane a b 11 12
@@ -75,7 +102,7 @@ check "the file is there for cat" eval "node_exec a cat $FILE >$lib_work/text"
 check "it ends with # EOF" eval "[[ \$(tail -n 1 $lib_work/text) == '# EOF' ]]"
 check "promtool finds nothing wrong with it" promtool check metrics <"$lib_work/text"
 check "the peer is there with its public key" grep -qF \
-	"fairlead_peer_info{peer=\"b\",public_key=\"$(wg pubkey <"$lib_work/b.key")\"} 1" "$lib_work/text"
+	"fairlead_peer_info{peer=\"b\",public_key=\"$(wg pubkey <"$lib_work/b.key")\",endpoint=\"$(node_addr4 b):51820\",allowed_ips=\"10.200.0.12/32,fd00:200::12/128,10.244.2.0/24\"} 1" "$lib_work/text"
 check "no private key is in it" eval '! grep -qF -f "$lib_work/a.key" -f "$lib_work/b.key" "$lib_work/text"'
 check_fails 1 "Permission denied" "nobody else can read it" \
 	node_exec a setpriv --reuid 65534 --regid 65534 --clear-groups cat $FILE
@@ -158,6 +185,93 @@ strangers()
 }
 check "what leads to no peer is counted as that" strangers
 
+### what the other programs count
+
+for collector in lane underlay tcp wireguard; do
+	check "the programs of $collector are attached" eval \
+		'[[ $(sample a "fairlead_collector_attached{collector=\"$collector\"}") == 1 ]]'
+done
+node_exec a bpftool prog show -j | jq -r '.[] | select(.name | startswith("fl_wg_")) | "# verified instructions: \(.name) \(.verified_insns // "?")"' | sort -u
+# The initiator is one of the two; both have completed it.
+for node in a b; do
+	peer=$([[ $node == a ]] && echo b || echo a)
+	check "$node has completed a handshake" more_than $node "fairlead_peer_handshakes_total{peer=\"$peer\"}" 0
+	check "$node has a session" eval \
+		'[[ $(sample $node "fairlead_peer_state{peer=\"$peer\"}") == 2 ]]'
+	check "$node knows the time of its handshake as wg does" eval \
+		'[[ $(sample $node "fairlead_peer_last_handshake_time_seconds{peer=\"$peer\"}") == \
+			"$(node_exec $node wg show fl0 latest-handshakes | cut -f 2)" ]]'
+done
+check "round-trip times of the peer" more_than a 'fairlead_peer_rtt_seconds_count{peer="b"}' 10
+check "their sum is that of some milliseconds" more_than a 'fairlead_peer_rtt_seconds_sum{peer="b"}' 0.0001
+same_count()
+{
+	local all one
+
+	all=$(sample a fairlead_rtt_seconds_count) one=$(sample a 'fairlead_peer_rtt_seconds_count{peer="b"}')
+	echo "histogram $all, peer $one"
+	[[ $all && $all == "$one" && $all == "$(sample a 'fairlead_rtt_seconds_bucket{le="+Inf"}')" ]]
+}
+check "the histogram has as many" poll 5 same_count
+for queue in encrypt decrypt; do
+	check "times of packets in the ${queue}ion queue" eval \
+		'more_than a "fairlead_wireguard_queue_seconds_count{queue=\"$queue\"}" 0 &&
+		more_than a "fairlead_wireguard_queue_seconds_sum{queue=\"$queue\"}" 0'
+done
+for direction in transmit receive; do
+	check "datagrams at a time on the underlay, $direction" more_than a \
+		"fairlead_underlay_burst_datagrams_count{direction=\"$direction\"}" 10
+done
+
+# Something for the peer's pods that takes another way: 3 pings of 128 bytes.
+leak()
+{
+	local p0 b0 p1 b1
+
+	p0=$(sample a fairlead_cleartext_packets_total) b0=$(sample a fairlead_cleartext_bytes_total)
+	node_exec a ip route replace 10.244.2.0/24 via "$(node_addr4 b)" dev eth0
+	node_exec a ping -q -i 0.05 -c 3 -s 100 -W 1 10.244.2.7 >/dev/null
+	node_exec a ip route del 10.244.2.0/24
+	p1=$(sample a fairlead_cleartext_packets_total) b1=$(sample a fairlead_cleartext_bytes_total)
+	echo "$p0 -> $p1 packets, $b0 -> $b1 bytes"
+	((p1 - p0 == 3 && b1 - b0 == 3 * 128))
+}
+check "nothing left in clear text" eval '[[ $(sample a fairlead_cleartext_packets_total) == 0 ]]'
+check "what leaves in clear text is counted" leak
+check "a packet without a peer is a drop of WireGuard" more_than a \
+	'fairlead_lane_drops_total{lane="fl0",reason="transmit"}' 2
+
+# $1 reason; the rest is run, on b. The counter of a goes up by what it says, at least.
+dropped()
+{
+	local reason=$1 before
+
+	before=$(sample a "fairlead_wireguard_drops_total{reason=\"$reason\"}")
+	shift
+	node_exec b "$@"
+	poll 5 more_than a "fairlead_wireguard_drops_total{reason=\"$reason\"}" "$before"
+}
+# Messages that are none: type 4 with an index that was never given out, type 1 without its MAC.
+check "data of no session is counted" dropped no_session bash -c "{ printf '\\x04\\0\\0\\0'; head -c 60 /dev/urandom; } | dd status=none bs=64 iflag=fullblock >/dev/udp/$(node_addr4 a)/51820"
+check "a handshake without its MAC is counted" dropped handshake_mac bash -c "{ printf '\\x01\\0\\0\\0'; head -c 144 /dev/urandom; } | dd status=none bs=148 iflag=fullblock >/dev/udp/$(node_addr4 a)/51820"
+wg genkey >"$lib_work/stranger.key"
+stranger()
+{
+	ip link add wgs type wireguard
+	wg set wgs private-key "$lib_work/stranger.key" peer "$(wg pubkey <"$lib_work/a.key")" \
+		endpoint "$1:51820" allowed-ips 10.99.0.0/24
+	ip address add 10.99.0.1/24 dev wgs
+	ip link set wgs up
+	ping -q -c 1 -W 1 10.99.0.2 >/dev/null
+	ip link del wgs
+}
+export -f stranger
+export lib_work
+check "a handshake of a stranger is counted" dropped handshake_refused bash -c 'stranger "$1"' stranger "$(node_addr4 a)"
+node_exec a cat $FILE >"$lib_work/text"
+check "promtool still finds nothing wrong with it" promtool check metrics <"$lib_work/text"
+check "still no private key is in it" eval '! grep -qF -f "$lib_work/a.key" -f "$lib_work/b.key" "$lib_work/text"'
+
 ### the interface goes and comes back
 
 sent=$(value a peer_transmit_packets_total)
@@ -180,19 +294,5 @@ check "no pin is left" eval '! node_exec a test -e /sys/fs/bpf/fairlead'
 check "no qdisc is left" eval '! node_exec a tc qdisc show dev fl0 | grep clsact'
 check_fails 1 "fairlead accel on" "the tool says how to get it back" \
 	node_exec a "$FAIRLEAD" metrics show
-
-### the programs on this kernel
-
-modprobe tun
-for t in packet file attach; do
-	CMOCKA_MESSAGE_OUTPUT=TAP "$BUILD/selftests/bpf/test_metrics_$t" >"$lib_work/$t" 2>&1
-	status=$?
-	grep 'verified instructions' "$lib_work/$t"
-	if [[ $status == 0 ]]; then
-		ok "test_metrics_$t on $(uname -r)"
-	else
-		fail "test_metrics_$t on $(uname -r)" "$(grep -v '^ok' "$lib_work/$t")"
-	fi
-done
 
 done_testing

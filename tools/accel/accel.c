@@ -18,6 +18,7 @@ static const char *opt_config = FL_MESH_CONF;
 static const char *opt_key = FL_NODE_KEY;
 static const char *opt_interface = "fl0";
 static const char *opt_module;
+static const char *opt_group;
 
 /* Names of enum fairlead_stat, for both outputs. */
 static const struct {
@@ -124,7 +125,8 @@ static int run_on(int argc, char **argv)
 	if (self) {
 		if ((mask & MODULE) && module_on(mesh) == FL_OK)
 			done |= MODULE;
-		if ((mask & METRICS) && fl_metrics_attach(mesh, self, opt_interface) == FL_OK)
+		if ((mask & METRICS) && fl_metrics_attach(mesh, self, opt_interface) == FL_OK &&
+		    (!opt_group || fl_metrics_allow(opt_group) == FL_OK))
 			done |= METRICS;
 	}
 	fl_mesh_free(mesh);
@@ -290,6 +292,7 @@ static const struct fl_opt on_opts[] = {
 	{ 'k', "key", FL_OPT_STR, &opt_key, "FILE", "key file (default " FL_NODE_KEY ")" },
 	{ 'i', "interface", FL_OPT_STR, &opt_interface, "NAME", "lane interface (default fl0)" },
 	{ 'm', "module", FL_OPT_STR, &opt_module, "FILE", "load this fairlead.ko" },
+	{ 'g', "group", FL_OPT_STR, &opt_group, "NAME", "who may read the metrics besides root" },
 	{ 0 },
 };
 

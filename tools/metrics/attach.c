@@ -7,6 +7,8 @@
  *
  * The tc programs are held by the filters on the lanes, the iterator by the file.
  */
+#include "collect.h"
+#include "interface.h"
 #include "maps.h"
 #include "metrics.h"
 #include "../lib/bpffs.h"
@@ -17,11 +19,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/pkt_sched.h>
+#include <grp.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <netlink/route/classifier.h>
-#include <netlink/socket.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -35,32 +35,13 @@
 
 #define FILE_NEW FL_BPFFS_DIR "/metrics_new" /* bpffs allows no dot in a name */
 
-/* First of all filters, so that what others drop afterwards has been counted; a handle that
- * nobody takes by counting from 1. */
-#define FILTER_PRIORITY 1
-#define FILTER_HANDLE	0xfa1
-
-static const char *const map_names[FL_N_MAPS] = {
-	[FL_MAP_PREFIX] = "metrics_prefix", [FL_MAP_COUNTS] = "metrics_counts",
-	[FL_MAP_OTHER] = "metrics_other",   [FL_MAP_PEERS] = "metrics_peers",
-	[FL_MAP_NODE] = "metrics_node",	    [FL_MAP_LANES] = "metrics_lanes",
-};
-
-static const struct direction {
-	enum bpf_tc_attach_point point;
-	const char *prog, *name;
-} directions[] = {
-	{ BPF_TC_INGRESS, "fl_metrics_rx", "ingress" },
-	{ BPF_TC_EGRESS, "fl_metrics_tx", "egress" },
-};
-
 /* ---- pins ---- */
 
 enum pins { PINS_NONE, PINS_CURRENT, PINS_STALE };
 
 static void map_path(char *path, size_t size, int i)
 {
-	snprintf(path, size, FL_BPFFS_MAPS "/%s", map_names[i]);
+	snprintf(path, size, FL_BPFFS_MAPS "/%s", fl_metrics_map_names[i]);
 }
 
 static void close_maps(struct fl_metrics_maps *maps)
@@ -84,8 +65,8 @@ static enum pins open_maps(const struct bpf_object *obj, struct fl_metrics_maps 
 		if (maps->fd[i] < 0)
 			continue;
 		found++;
-		good += fl_bpffs_same_shape(maps->fd[i],
-					    bpf_object__find_map_by_name(obj, map_names[i]));
+		good += fl_bpffs_same_shape(
+			maps->fd[i], bpf_object__find_map_by_name(obj, fl_metrics_map_names[i]));
 	}
 	if (!found)
 		return PINS_NONE;
@@ -121,6 +102,17 @@ static int pin_maps(const struct fl_metrics_maps *maps)
 	return FL_OK;
 }
 
+/* Who may read the old file may read the new one. */
+static int keep_rights(const char *path)
+{
+	struct stat st;
+	bool shared = !stat(FL_METRICS_FILE, &st) && st.st_gid;
+
+	if (shared && chown(path, 0, st.st_gid))
+		return -1;
+	return chmod(path, shared ? 0440 : 0400);
+}
+
 /* The new file takes the old one's place in one step; who has the old one open reads on. */
 static int pin_file(const struct metrics_bpf *skel)
 {
@@ -135,7 +127,7 @@ static int pin_file(const struct metrics_bpf *skel)
 	if (!link)
 		return fl_fail("metrics: cannot attach the iterator: %s", strerror(errno));
 	unlink(FILE_NEW);
-	if (bpf_link__pin(link, FILE_NEW) || chmod(FILE_NEW, 0400) ||
+	if (bpf_link__pin(link, FILE_NEW) || keep_rights(FILE_NEW) ||
 	    rename(FILE_NEW, FL_METRICS_FILE)) {
 		fl_err(FL_METRICS_FILE ": cannot pin: %s", strerror(errno));
 		unlink(FILE_NEW);
@@ -173,205 +165,6 @@ static unsigned int check_interface(const char *ifname)
 	return ifindex;
 }
 
-/* ---- tc ---- */
-
-struct filter {
-	bool found, ours;
-	__u8 tag[BPF_TAG_SIZE];
-	bool uses_counts; /* of the pinned map that was asked about */
-};
-
-static __u32 map_id(int fd)
-{
-	struct bpf_map_info info = { 0 };
-	__u32 len = sizeof(info);
-
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) ? info.id : 0;
-}
-
-static struct filter query(unsigned int ifindex, const struct direction *d, int counts_fd)
-{
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = d->point);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE,
-			    .priority = FILTER_PRIORITY);
-	struct bpf_prog_info info = { 0 };
-	__u32 len = sizeof(info), ids[16], id = map_id(counts_fd);
-	struct filter f = { 0 };
-	int fd;
-
-	if (bpf_tc_query(&hook, &opts))
-		return f;
-	f.found = true;
-	fd = bpf_prog_get_fd_by_id(opts.prog_id);
-	if (fd < 0)
-		return f;
-	info.map_ids = (uintptr_t)ids;
-	info.nr_map_ids = sizeof(ids) / sizeof(*ids);
-	if (!bpf_obj_get_info_by_fd(fd, &info, &len)) {
-		f.ours = !strcmp(info.name, d->prog);
-		memcpy(f.tag, info.tag, sizeof(f.tag));
-		for (__u32 i = 0; i < info.nr_map_ids && i < sizeof(ids) / sizeof(*ids); i++)
-			f.uses_counts |= id && ids[i] == id;
-	}
-	close(fd);
-	return f;
-}
-
-static bool attached(unsigned int ifindex, int counts_fd)
-{
-	for (int i = 0; i < 2; i++) {
-		struct filter f = query(ifindex, &directions[i], counts_fd);
-
-		if (!f.ours || !f.uses_counts)
-			return false;
-	}
-	return true;
-}
-
-static bool same_tag(int prog_fd, const __u8 *tag)
-{
-	struct bpf_prog_info info = { 0 };
-	__u32 len = sizeof(info);
-
-	return !bpf_obj_get_info_by_fd(prog_fd, &info, &len) &&
-	       !memcmp(info.tag, tag, sizeof(info.tag));
-}
-
-static struct fl_metrics_lane_key lane_key(unsigned int ifindex)
-{
-	struct fl_metrics_lane_key key = { .ifindex = ifindex };
-	struct stat st;
-
-	if (!stat("/proc/self/ns/net", &st))
-		key.netns = st.st_ino;
-	return key;
-}
-
-static int attach_one(unsigned int ifindex, const char *ifname, const struct direction *d,
-		      int prog_fd, int counts_fd)
-{
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = d->point);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
-			    .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
-	struct filter f = query(ifindex, d, counts_fd);
-	int err;
-
-	if (f.found && !f.ours)
-		return fl_fail(
-			"metrics: %s %s: another program's filter has priority %u, handle %#x; remove it: tc filter del dev %s %s prio %u",
-			ifname, d->name, FILTER_PRIORITY, FILTER_HANDLE, ifname, d->name,
-			FILTER_PRIORITY);
-	if (f.ours && f.uses_counts && same_tag(prog_fd, f.tag))
-		return FL_OK;
-	err = bpf_tc_attach(&hook, &opts);
-	if (err)
-		return fl_fail("metrics: %s %s: cannot attach: %s", ifname, d->name,
-			       strerror(-err));
-	return FL_OK;
-}
-
-static void detach_one(unsigned int ifindex, const struct direction *d)
-{
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = d->point);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE,
-			    .priority = FILTER_PRIORITY);
-
-	if (query(ifindex, d, -1).ours)
-		bpf_tc_detach(&hook, &opts);
-}
-
-/* No filter of anybody, either way. */
-static bool clsact_empty(unsigned int ifindex)
-{
-	struct nl_sock *sk = nl_socket_alloc();
-	bool empty = sk && !nl_connect(sk, NETLINK_ROUTE);
-
-	for (int i = 0; i < 2 && empty; i++) {
-		__u32 parent = TC_H_MAKE(TC_H_CLSACT, i ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
-		struct nl_cache *cache;
-
-		empty = !rtnl_cls_alloc_cache(sk, ifindex, parent, &cache);
-		if (!empty)
-			break;
-		empty = nl_cache_is_empty(cache);
-		nl_cache_free(cache);
-	}
-	nl_socket_free(sk);
-	return empty;
-}
-
-/* Off one interface, whatever of ours is on it. lanes_fd < 0: whose the qdisc is, is not known. */
-static void detach_lane(unsigned int ifindex, int lanes_fd)
-{
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
-			    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	struct fl_metrics_lane_key key = lane_key(ifindex);
-	struct fl_metrics_lane lane;
-
-	for (int i = 0; i < 2; i++)
-		detach_one(ifindex, &directions[i]);
-	if (lanes_fd < 0 || bpf_map_lookup_elem(lanes_fd, &key, &lane))
-		return;
-	if (lane.made_clsact && clsact_empty(ifindex))
-		bpf_tc_hook_destroy(&hook);
-	bpf_map_delete_elem(lanes_fd, &key);
-}
-
-/* Lanes of this network namespace that are gone: their filters went with the device. */
-static void forget_lanes(int lanes_fd)
-{
-	struct fl_metrics_lane_key key, next, *prev = NULL, here = lane_key(0);
-	char name[IF_NAMESIZE];
-
-	while (!bpf_map_get_next_key(lanes_fd, prev, &next)) {
-		bool gone = next.netns == here.netns && !if_indextoname(next.ifindex, name);
-
-		if (gone && !bpf_map_delete_elem(lanes_fd, &next)) {
-			prev = NULL; /* the walk cannot go on from what is not there */
-			continue;
-		}
-		key = next;
-		prev = &key;
-	}
-}
-
-static int attach_lane(const struct metrics_bpf *skel, const struct fl_metrics_maps *maps,
-		       unsigned int ifindex, const char *ifname)
-{
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
-			    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	int prog_fd[] = { bpf_program__fd(skel->progs.fl_metrics_rx),
-			  bpf_program__fd(skel->progs.fl_metrics_tx) };
-	struct fl_metrics_lane_key key = lane_key(ifindex);
-	struct fl_metrics_lane lane = { 0 };
-	bool known, was_attached = attached(ifindex, maps->fd[FL_MAP_COUNTS]);
-	int err;
-
-	forget_lanes(maps->fd[FL_MAP_LANES]);
-	known = !bpf_map_lookup_elem(maps->fd[FL_MAP_LANES], &key, &lane);
-	err = bpf_tc_hook_create(&hook);
-	if (err && err != -EEXIST)
-		return fl_fail("metrics: %s: cannot make its clsact qdisc: %s", ifname,
-			       strerror(-err));
-	if (!err)
-		lane.made_clsact = 1;
-	if (!err || !known) {
-		snprintf(lane.ifname, sizeof(lane.ifname), "%s", ifname);
-		if (bpf_map_update_elem(maps->fd[FL_MAP_LANES], &key, &lane, BPF_ANY))
-			return fl_fail("metrics: cannot store a lane: %s", strerror(errno));
-	}
-	for (int i = 0; i < 2; i++) {
-		if (attach_one(ifindex, ifname, &directions[i], prog_fd[i],
-			       maps->fd[FL_MAP_COUNTS])) {
-			/* Half of what was not there before is worse than nothing. */
-			if (!was_attached)
-				detach_lane(ifindex, maps->fd[FL_MAP_LANES]);
-			return FL_FAILED;
-		}
-	}
-	return FL_OK;
-}
-
 /* ---- what others call ---- */
 
 static struct metrics_bpf *open_skeleton(void)
@@ -385,7 +178,9 @@ static struct metrics_bpf *open_skeleton(void)
 	return skel;
 }
 
-static int load_skeleton(struct metrics_bpf *skel, const struct fl_metrics_maps *reuse)
+/* number: that of the interface which the programs are for. */
+static int load_skeleton(struct metrics_bpf *skel, const struct fl_metrics_maps *reuse,
+			 __u32 number)
 {
 	int cpus = libbpf_num_possible_cpus(), err;
 
@@ -394,14 +189,10 @@ static int load_skeleton(struct metrics_bpf *skel, const struct fl_metrics_maps 
 	skel->rodata->fl_cpus = cpus;
 	snprintf((char *)skel->rodata->fl_version, sizeof(skel->rodata->fl_version), "%s",
 		 FL_VERSION);
-	for (int i = 0; reuse && i < FL_N_MAPS; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
-
-		err = bpf_map__reuse_fd(map, reuse->fd[i]);
-		if (err)
-			return fl_fail("metrics: cannot use the pinned %s: %s", map_names[i],
-				       strerror(-err));
-	}
+	skel->rodata->fl_lane = number;
+	err = reuse ? fl_collect_share(skel->obj, reuse) : 0;
+	if (err)
+		return fl_fail("metrics: cannot use the pinned maps: %s", strerror(-err));
 	err = metrics_bpf__load(skel);
 	return err ? fl_bpffs_load_error("metrics", -err) : FL_OK;
 }
@@ -411,7 +202,8 @@ static struct fl_metrics_maps skeleton_maps(const struct metrics_bpf *skel)
 	struct fl_metrics_maps maps;
 
 	for (int i = 0; i < FL_N_MAPS; i++)
-		maps.fd[i] = bpf_map__fd(bpf_object__find_map_by_name(skel->obj, map_names[i]));
+		maps.fd[i] = bpf_map__fd(
+			bpf_object__find_map_by_name(skel->obj, fl_metrics_map_names[i]));
 	return maps;
 }
 
@@ -422,7 +214,8 @@ static int attach_locked(const struct fl_mesh *mesh, const struct fl_node *self,
 	struct fl_metrics_maps pinned, maps;
 	bool laned = false, fresh;
 	enum pins pins;
-	int ret;
+	struct fl_tc tc;
+	int ret, number = 0;
 
 	if (!skel)
 		return FL_FAILED;
@@ -431,24 +224,38 @@ static int attach_locked(const struct fl_mesh *mesh, const struct fl_node *self,
 	if (pins == PINS_STALE)
 		fl_warn("metrics: the pinned maps are of another version; replacing them, counters start from zero");
 
-	ret = load_skeleton(skel, fresh ? NULL : &pinned);
+	if (!fresh) {
+		number = fl_interface_number(&pinned, ifindex, ifname);
+		if (number < 0) {
+			ret = FL_FAILED;
+			goto out;
+		}
+	}
+	ret = load_skeleton(skel, fresh ? NULL : &pinned, number);
 	if (ret)
 		goto out;
 	maps = skeleton_maps(skel);
 	ret = fl_metrics_fill(&maps, mesh, self);
 	if (ret)
 		goto out;
-	ret = attach_lane(skel, &maps, ifindex, ifname);
+	tc = fl_lane_tc(&maps);
+	tc.prog_fd[0] = bpf_program__fd(skel->progs.fl_metrics_rx);
+	tc.prog_fd[1] = bpf_program__fd(skel->progs.fl_metrics_tx);
+	ret = fl_interface_attach(&maps, ifindex, ifname, FL_LANE_WG, &tc);
 	if (ret)
 		goto out;
 	laned = true;
 	if (fresh)
 		ret = pin_maps(&maps);
 	ret = ret ?: pin_file(skel);
+	if (!ret) {
+		fl_underlay_attach(&maps, mesh);
+		fl_collect(&maps);
+	}
 out:
 	if (ret && fresh) {
 		if (laned)
-			detach_lane(ifindex, maps.fd[FL_MAP_LANES]);
+			fl_interface_detach(ifindex, maps.fd[FL_MAP_LANES]);
 		if (pins == PINS_NONE)
 			unpin_maps();
 	}
@@ -477,12 +284,40 @@ int fl_metrics_attach(const struct fl_mesh *mesh, const struct fl_node *self, co
 	return ret;
 }
 
+int fl_metrics_allow(const char *group)
+{
+	const struct group *gr = getgrnam(group);
+	struct stat st;
+	int lock, ret = FL_OK;
+
+	if (!gr)
+		return fl_fail("metrics: there is no group '%s'; make it: groupadd --system %s",
+			       group, group);
+	lock = fl_bpffs_lock();
+	if (lock < 0)
+		return FL_FAILED;
+	/* Maps and links stay root's. The file is opened to others last. */
+	if (chown(FL_BPFFS_DIR, 0, gr->gr_gid) || chmod(FL_BPFFS_DIR, gr->gr_gid ? 0750 : 0700) ||
+	    chown(FL_METRICS_FILE, 0, gr->gr_gid) ||
+	    chmod(FL_METRICS_FILE, gr->gr_gid ? 0440 : 0400))
+		ret = fl_fail(FL_METRICS_FILE ": cannot give it to group %s: %s", group,
+			      strerror(errno));
+	else if (gr->gr_gid && !stat(FL_BPFFS, &st) && !(st.st_mode & 0001) &&
+		 !(st.st_gid == gr->gr_gid && (st.st_mode & 0010)))
+		fl_warn("metrics: " FL_BPFFS
+			" has mode %04o: group %s cannot get past it; let it: chmod o+x " FL_BPFFS,
+			st.st_mode & 07777, group);
+	fl_bpffs_unlock(lock);
+	return ret;
+}
+
 int fl_metrics_sync(const struct fl_mesh *mesh, const struct fl_node *self, const char *ifname)
 {
 	struct fl_metrics_maps maps;
 	struct metrics_bpf *skel;
 	unsigned int ifindex;
 	enum pins pins;
+	struct fl_tc tc;
 	int lock, ret;
 
 	if (geteuid() || access(FL_METRICS_FILE, F_OK))
@@ -499,10 +334,14 @@ int fl_metrics_sync(const struct fl_mesh *mesh, const struct fl_node *self, cons
 		return FL_FAILED;
 	}
 	pins = open_maps(skel->obj, &maps);
-	if (pins == PINS_CURRENT && attached(ifindex, maps.fd[FL_MAP_COUNTS]))
+	tc = fl_lane_tc(&maps);
+	if (pins == PINS_CURRENT && fl_tc_attached(ifindex, &tc)) {
 		ret = fl_metrics_fill(&maps, mesh, self);
-	else
+		if (!ret)
+			fl_underlay_attach(&maps, mesh);
+	} else {
 		ret = attach_locked(mesh, self, ifindex, ifname);
+	}
 	close_maps(&maps);
 	metrics_bpf__destroy(skel);
 	fl_bpffs_unlock(lock);
@@ -541,7 +380,7 @@ int fl_metrics_detach(void)
 	}
 	all = if_nameindex();
 	for (struct if_nameindex *i = all; i && i->if_index; i++)
-		detach_lane(i->if_index, maps.fd[FL_MAP_LANES]);
+		fl_interface_detach(i->if_index, maps.fd[FL_MAP_LANES]);
 	if (!all)
 		ret = fl_fail("metrics: cannot list the interfaces: %s", strerror(errno));
 	if_freenameindex(all);
@@ -550,6 +389,7 @@ int fl_metrics_detach(void)
 	if (unlink(FL_METRICS_FILE) && errno != ENOENT)
 		ret = fl_fail(FL_METRICS_FILE ": cannot remove: %s", strerror(errno));
 	unlink(FILE_NEW);
+	fl_collect_stop();
 	unpin_maps();
 	metrics_bpf__destroy(skel);
 	fl_bpffs_unlock(lock);
@@ -562,6 +402,7 @@ bool fl_metrics_status(const char *ifname, struct fl_metrics_status *st)
 	struct fl_metrics_node node;
 	struct fl_metrics_maps maps;
 	unsigned int ifindex = if_nametoindex(ifname);
+	struct fl_tc tc;
 	__u32 zero = 0;
 
 	*st = (struct fl_metrics_status){ 0 };
@@ -572,7 +413,8 @@ bool fl_metrics_status(const char *ifname, struct fl_metrics_status *st)
 		return false;
 	st->pinned = open_maps(skel->obj, &maps) == PINS_CURRENT;
 	if (st->pinned) {
-		st->attached = ifindex && attached(ifindex, maps.fd[FL_MAP_COUNTS]);
+		tc = fl_lane_tc(&maps);
+		st->attached = ifindex && fl_tc_attached(ifindex, &tc);
 		if (!bpf_map_lookup_elem(maps.fd[FL_MAP_NODE], &zero, &node))
 			st->peers = node.peers;
 		st->prefixes = fl_metrics_count_prefixes(&maps);

@@ -22,6 +22,7 @@ struct peer {
 	struct fl_metrics_peer val;
 	bool fresh;		    /* want: counts from now on */
 	bool done;		    /* have: taken over; want: nothing to write */
+	bool kept;		    /* have: the key is still a peer's */
 	const struct fl_node *node; /* want only */
 };
 
@@ -35,13 +36,14 @@ struct sets {
 	size_t n_have, n_want;
 	struct prefix *have_px, *want_px;
 	size_t n_have_px, n_want_px;
+	bool moved; /* prefixes were changed */
 };
 
 static int cmp_peer(const void *a, const void *b)
 {
 	const struct peer *pa = a, *pb = b;
 
-	return strcmp(pa->val.public_key, pb->val.public_key);
+	return memcmp(&pa->val.key, &pb->val.key, sizeof(pa->val.key));
 }
 
 static int cmp_prefix(const void *a, const void *b)
@@ -87,6 +89,56 @@ static __u64 now_ms(void)
 
 /* ---- what shall be ---- */
 
+static int set_labels(struct fl_metrics_peer *val, const char *name)
+{
+	char text[FL_METRICS_LABEL];
+
+	if (fl_metrics_escape(text, sizeof(text), name) < 0)
+		return -1;
+	val->labels_len = snprintf(val->labels, sizeof(val->labels), "{peer=\"%s\"} ", text);
+	return 0;
+}
+
+/* An endpoint as a person writes it: the first of the mesh file. */
+static void endpoint_text(char *out, size_t size, const struct fl_node *node)
+{
+	char host[FL_METRICS_LABEL];
+	const struct fl_endpoint *ep = node->endpoints;
+	bool v6;
+
+	*out = '\0';
+	if (!node->n_endpoints || fl_metrics_escape(host, sizeof(host), ep->host) < 0)
+		return;
+	v6 = strchr(host, ':');
+	snprintf(out, size, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", ep->port);
+}
+
+/* As many allowed IPs as there is room for; "..." says that there are more. */
+static void set_info(struct fl_metrics_peer *val, const struct fl_node *node)
+{
+	static const char more[] = "...\"";
+	char key[FL_KEY_BASE64], endpoint[FL_METRICS_LABEL + 10], text[FL_PREFIX_STR];
+	const size_t room = sizeof(val->info);
+	size_t n = node->n_addresses + node->n_pod_cidrs, len;
+
+	endpoint_text(endpoint, sizeof(endpoint), node);
+	len = snprintf(val->info, room, "public_key=\"%s\",endpoint=\"%s\",allowed_ips=\"",
+		       fl_key_format(&node->public_key, key), endpoint);
+	for (size_t i = 0; i < n; i++) {
+		const struct fl_prefix *p = i < node->n_addresses ?
+						    &node->addresses[i] :
+						    &node->pod_cidrs[i - node->n_addresses];
+
+		fl_prefix_format(p, text);
+		if (len + 1 + strlen(text) + sizeof(more) > room) {
+			len += snprintf(val->info + len, room - len, "...");
+			break;
+		}
+		len += snprintf(val->info + len, room - len, "%s%s", i ? "," : "", text);
+	}
+	val->info_len = len + snprintf(val->info + len, room - len, "\"");
+}
+
 static int want_peers(struct sets *s, const struct fl_mesh *mesh, const struct fl_node *self)
 {
 	__u64 now = now_ms();
@@ -101,13 +153,12 @@ static int want_peers(struct sets *s, const struct fl_mesh *mesh, const struct f
 		if (s->n_want == FL_METRICS_PEERS_MAX)
 			return fl_fail("metrics: %zu peers, but at most %u can be counted",
 				       mesh->n_nodes - 1, FL_METRICS_PEERS_MAX);
-		if (fl_metrics_escape(p->val.name, sizeof(p->val.name), node->name) < 0)
+		if (set_labels(&p->val, node->name))
 			return fl_fail(
 				"%s:%u: node name is too long for a metrics label: at most %u bytes",
 				mesh->path, node->line, FL_METRICS_LABEL - 1);
-		sodium_bin2base64(p->val.public_key, sizeof(p->val.public_key),
-				  node->public_key.bytes, FL_KEY_LEN,
-				  sodium_base64_VARIANT_ORIGINAL);
+		set_info(&p->val, node);
+		memcpy(&p->val.key, node->public_key.bytes, sizeof(p->val.key));
 		p->val.start_ms = now;
 		p->slot = NO_SLOT;
 		p->fresh = true;
@@ -196,7 +247,7 @@ static int cmp_name(const void *a, const void *b)
 {
 	const struct peer *const *pa = a, *const *pb = b;
 
-	return strcmp((*pa)->val.name, (*pb)->val.name);
+	return strcmp((*pa)->val.labels, (*pb)->val.labels);
 }
 
 /* The same key: everything stays, but perhaps the name. */
@@ -210,9 +261,10 @@ static void match_keys(struct sets *s)
 
 		if (!h)
 			continue;
-		h->done = true;
+		h->done = h->kept = true;
 		w->slot = h->slot;
-		w->done = !strcmp(w->val.name, h->val.name);
+		w->done = !strcmp(w->val.labels, h->val.labels) &&
+			  !strcmp(w->val.info, h->val.info);
 		w->val.start_ms = h->val.start_ms;
 		w->val.base = h->val.base;
 		w->fresh = false;
@@ -331,6 +383,8 @@ static int set_bases(const struct fl_metrics_maps *maps, struct sets *s, size_t 
 			w->val.base.rx_bytes += all[cpu].rx_bytes;
 			w->val.base.tx_packets += all[cpu].tx_packets;
 			w->val.base.tx_bytes += all[cpu].tx_bytes;
+			w->val.base.rtt_us += all[cpu].rtt_us;
+			w->val.base.rtt_us_count += all[cpu].rtt_us_count;
 		}
 	}
 	for (size_t i = 0; i < FL_METRICS_CHUNKS; i++)
@@ -380,6 +434,23 @@ static int write_peers(const struct fl_metrics_maps *maps, struct sets *s)
 	return ret;
 }
 
+/* A session belongs to a key and not to a slot: it stays while the key is a peer's. */
+static int write_sessions(const struct fl_metrics_maps *maps, const struct sets *s)
+{
+	static const struct fl_metrics_session none;
+	int fd = maps->fd[FL_MAP_SESSIONS];
+
+	for (size_t i = 0; i < s->n_have; i++)
+		if (!s->have[i].kept)
+			bpf_map_delete_elem(fd, &s->have[i].val.key);
+	for (size_t i = 0; i < s->n_want; i++)
+		if (bpf_map_update_elem(fd, &s->want[i].val.key, &none, BPF_NOEXIST) &&
+		    errno != EEXIST)
+			return fl_fail("metrics: cannot store a session: %s%s", strerror(errno),
+				       errno == ENOMEM ? MORE_MEMORY : "");
+	return FL_OK;
+}
+
 static void sort_prefixes(struct sets *s)
 {
 	if (s->n_want_px)
@@ -401,8 +472,10 @@ static int write_prefixes(const struct fl_metrics_maps *maps, struct sets *s)
 		struct prefix *w = &s->want_px[i];
 		struct prefix *h = find_prefix(w, s->have_px, s->n_have_px);
 
-		if (!h || h->slot != w->slot)
-			ret = set(maps->fd[FL_MAP_PREFIX], &w->key, &w->slot, "a prefix");
+		if (h && h->slot == w->slot)
+			continue;
+		s->moved = true;
+		ret = set(maps->fd[FL_MAP_PREFIX], &w->key, &w->slot, "a prefix");
 	}
 	return ret;
 }
@@ -410,22 +483,47 @@ static int write_prefixes(const struct fl_metrics_maps *maps, struct sets *s)
 static void drop_prefixes(const struct fl_metrics_maps *maps, struct sets *s)
 {
 	for (size_t i = 0; i < s->n_have_px; i++)
-		if (!find_prefix(&s->have_px[i], s->want_px, s->n_want_px))
+		if (!find_prefix(&s->have_px[i], s->want_px, s->n_want_px)) {
+			s->moved = true;
 			bpf_map_delete_elem(maps->fd[FL_MAP_PREFIX], &s->have_px[i].key);
+		}
 }
 
-static int write_node(const struct fl_metrics_maps *maps, const struct sets *s)
+static int write_node(const struct fl_metrics_maps *maps, const struct fl_mesh *mesh,
+		      const struct fl_node *self, const struct sets *s)
 {
-	struct fl_metrics_node node = { .layout = FL_METRICS_LAYOUT, .peers = s->n_want }, old;
+	struct fl_metrics_node node = { 0 }, old = { 0 };
 	__u32 zero = 0;
 
+	bpf_map_lookup_elem(maps->fd[FL_MAP_NODE], &zero, &old);
+	node = old;
+	if (!node.layout) {
+		node.layout = FL_METRICS_LAYOUT;
+		node.start_ms = now_ms();
+		node.epoch[FL_BY_LANE] = 1;
+	}
+	node.port_first = mesh->listen_port;
+	node.port_last = mesh->listen_port + self->lanes - 1;
+	node.peers = s->n_want;
+	node.slots = 0;
 	for (size_t i = 0; i < s->n_want; i++)
 		if (s->want[i].slot >= node.slots)
 			node.slots = s->want[i].slot + 1;
-	if (!bpf_map_lookup_elem(maps->fd[FL_MAP_NODE], &zero, &old) &&
-	    !memcmp(&old, &node, sizeof(node)))
+	if (!memcmp(&old, &node, sizeof(node)))
 		return FL_OK;
 	return set(maps->fd[FL_MAP_NODE], &zero, &node, "the number of peers");
+}
+
+/* What the programs remember of searches before this is void. */
+static void forget_searches(const struct fl_metrics_maps *maps)
+{
+	struct fl_metrics_node node;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(maps->fd[FL_MAP_NODE], &zero, &node))
+		return;
+	node.generation++;
+	bpf_map_update_elem(maps->fd[FL_MAP_NODE], &zero, &node, BPF_ANY);
 }
 
 int fl_metrics_fill(const struct fl_metrics_maps *maps, const struct fl_mesh *mesh,
@@ -448,11 +546,14 @@ int fl_metrics_fill(const struct fl_metrics_maps *maps, const struct fl_mesh *me
 		goto out;
 	sort_prefixes(&s);
 	ret = set_bases(maps, &s, cpus)	       ?:
+		      write_sessions(maps, &s) ?:
 		      write_peers(maps, &s)    ?:
 		      write_prefixes(maps, &s) ?:
-						 write_node(maps, &s);
+						 write_node(maps, mesh, self, &s);
 	if (!ret)
 		drop_prefixes(maps, &s);
+	if (s.moved)
+		forget_searches(maps);
 out:
 	free(s.have);
 	free(s.want);

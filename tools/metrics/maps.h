@@ -18,12 +18,20 @@ enum fl_metrics_map {
 	FL_MAP_PEERS,
 	FL_MAP_NODE,
 	FL_MAP_LANES,
+	FL_MAP_LANE_COUNTS,
+	FL_MAP_SESSIONS,
+	FL_MAP_COUNTERS,
+	FL_MAP_GAUGES,
+	FL_MAP_HISTOGRAMS,
 	FL_N_MAPS,
 };
 
 struct fl_metrics_maps {
 	int fd[FL_N_MAPS];
 };
+
+/* Names of the maps, in the objects and of the pins. */
+extern const char *const fl_metrics_map_names[FL_N_MAPS];
 
 /*
  * Make peers and prefixes those of the mesh without self. Writes only what differs. Counters go

@@ -14,7 +14,7 @@
  * enum fl_exit.
  */
 
-/* Root reads it; there is nothing else to do with it. */
+/* Root reads it, and a group if it is allowed to; there is nothing else to do with it. */
 #define FL_METRICS_FILE "/sys/fs/bpf/fairlead/metrics"
 
 /* What `tune watch` counts; the tool reads it together with the first. */
@@ -33,6 +33,12 @@ int fl_metrics_attach(const struct fl_mesh *mesh, const struct fl_node *self, co
 
 /* The same, but FL_OK and nothing done where no metrics are pinned: for `mesh up`. */
 int fl_metrics_sync(const struct fl_mesh *mesh, const struct fl_node *self, const char *ifname);
+
+/*
+ * Let this group read the file, and nothing else; "root" takes it back. The right stays when the
+ * file is replaced and goes with fl_metrics_detach(). The file must be there.
+ */
+int fl_metrics_allow(const char *group);
 
 /* Take our programs off every interface of this network namespace and remove all pins. FL_OK if
  * there was nothing. */

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The programs besides those of the lanes, on the running kernel: the underlay's packet by packet,
+ * with BPF_PROG_TEST_RUN; TCP's with connections over the loopback device of a namespace. Those of
+ * WireGuard need WireGuard: selftests/vm/metrics.sh has them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "metrics_env.h"
+#include "metrics_frame.h"
+#include "../../tools/metrics/collect.h"
+#include "bpf/metrics.skel.h"
+#include "bpf/metrics_tcp.skel.h"
+#include "bpf/metrics_underlay.skel.h"
+
+#include <fcntl.h>
+#include <linux/pkt_cls.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define PORT 51820
+
+static struct metrics_bpf *skel;
+static struct metrics_underlay_bpf *underlay;
+static struct metrics_tcp_bpf *tcp;
+static struct fl_metrics_maps maps;
+static int cpus, link_fd = -1;
+static char cgroup[128];
+
+static struct fl_metrics_histogram histogram(uint32_t id)
+{
+	struct fl_metrics_histogram all[cpus], sum = { 0 };
+
+	assert_int_equal(bpf_map_lookup_elem(maps.fd[FL_MAP_HISTOGRAMS], &id, all), 0);
+	for (int i = 0; i < cpus; i++) {
+		sum.sum += all[i].sum;
+		for (int k = 0; k < FL_METRICS_BUCKETS; k++)
+			sum.bucket[k] += all[i].bucket[k];
+	}
+	return sum;
+}
+
+static uint64_t counter(uint32_t id)
+{
+	uint64_t all[cpus], sum = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(maps.fd[FL_MAP_COUNTERS], &id, all), 0);
+	for (int i = 0; i < cpus; i++)
+		sum += all[i];
+	return sum;
+}
+
+/* node-1 is 127.0.0.5 and ::1, besides, so that TCP reaches it. */
+static int fill(void **state)
+{
+	struct fl_mesh *mesh = env_mesh(3);
+	struct fl_metrics_histogram none[cpus];
+	uint64_t zeroes[cpus];
+	int ret;
+
+	(void)state;
+	memset(none, 0, sizeof(none));
+	memset(zeroes, 0, sizeof(zeroes));
+	for (uint32_t i = 0; i < FL_METRICS_HISTOGRAMS_MAX; i++)
+		bpf_map_update_elem(maps.fd[FL_MAP_HISTOGRAMS], &i, none, BPF_ANY);
+	for (uint32_t i = 0; i < FL_METRICS_COUNTERS_MAX; i++)
+		bpf_map_update_elem(maps.fd[FL_MAP_COUNTERS], &i, zeroes, BPF_ANY);
+	mesh->listen_port = PORT;
+	mesh->nodes[0].lanes = 2;
+	mesh->nodes[1].pod_cidrs[0] = env_v4(0x7f000005, 32);
+	mesh->nodes[1].pod_cidrs[1] = (struct fl_prefix){ .family = AF_INET6, .len = 128 };
+	mesh->nodes[1].pod_cidrs[1].v6.s6_addr[15] = 1;
+	ret = fl_metrics_fill(&maps, mesh, &mesh->nodes[0]);
+	env_mesh_free(mesh);
+	return ret;
+}
+
+static int load(void **state)
+{
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = -1;
+
+	(void)state;
+	env_enter();
+	cpus = libbpf_num_possible_cpus();
+	skel = metrics_bpf__open();
+	underlay = metrics_underlay_bpf__open();
+	tcp = metrics_tcp_bpf__open();
+	if (!skel || !underlay || !tcp)
+		return -1;
+	skel->rodata->fl_cpus = cpus;
+	if (metrics_bpf__load(skel))
+		return -1;
+	maps = env_maps(skel->obj);
+	if (fl_collect_share(underlay->obj, &maps) || metrics_underlay_bpf__load(underlay) ||
+	    fl_collect_share(tcp->obj, &maps) || metrics_tcp_bpf__load(tcp))
+		return -1;
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr))
+		return -1;
+	close(fd);
+	return 0;
+}
+
+static int unload(void **state)
+{
+	(void)state;
+	metrics_tcp_bpf__destroy(tcp);
+	metrics_underlay_bpf__destroy(underlay);
+	metrics_bpf__destroy(skel);
+	return 0;
+}
+
+/* ---- the underlay ---- */
+
+static void run(struct bpf_program *prog, struct packet p, uint32_t gso_size, uint32_t gso_segs)
+{
+	struct __sk_buff ctx = { .gso_size = gso_size, .gso_segs = gso_segs };
+	uint8_t out[sizeof(p.data)];
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p.data, .data_size_in = p.len,
+			    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
+			    .ctx_size_in = sizeof(ctx));
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), 0);
+	assert_int_equal((int)opts.retval, TC_ACT_UNSPEC);
+	assert_int_equal(opts.data_size_out, p.len);
+	assert_memory_equal(out, p.data, p.len);
+}
+
+static struct packet udp4(const char *dst, uint16_t sport, uint16_t dport)
+{
+	struct packet p = v4("192.0.2.1", dst, IPPROTO_UDP, 1060, 5);
+	uint8_t *h = p.data + ETH_HLEN + 20;
+
+	h[0] = sport >> 8;
+	h[1] = sport & 0xff;
+	h[2] = dport >> 8;
+	h[3] = dport & 0xff;
+	return p;
+}
+
+static struct packet udp6(const char *dst, uint16_t sport, uint16_t dport)
+{
+	struct packet p = v6("2001:db8::1", dst, IPPROTO_UDP, 1080);
+	uint8_t *h = p.data + ETH_HLEN + 40;
+
+	h[0] = sport >> 8;
+	h[1] = sport & 0xff;
+	h[2] = dport >> 8;
+	h[3] = dport & 0xff;
+	return p;
+}
+
+static void tx(struct packet p, uint32_t segs)
+{
+	run(underlay->progs.fl_underlay_tx, p, segs > 1 ? 100 : 0, segs);
+}
+
+static void rx(struct packet p, uint32_t segs)
+{
+	run(underlay->progs.fl_underlay_rx, p, segs > 1 ? 100 : 0, segs);
+}
+
+static uint64_t total(const struct fl_metrics_histogram *h)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < FL_METRICS_BUCKETS; i++)
+		n += h->bucket[i];
+	return n;
+}
+
+static void test_burst_sizes(void **state)
+{
+	static const struct {
+		uint32_t segs, bucket;
+	} cases[] = { { 0, 0 },	 { 1, 0 },  { 2, 1 },  { 3, 2 },  { 4, 2 },
+		      { 5, 3 },	 { 8, 3 },  { 9, 4 },  { 16, 4 }, { 17, 5 },
+		      { 32, 5 }, { 33, 6 }, { 64, 6 }, { 65, 7 }, { 1000, 7 } };
+	uint64_t sum = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint64_t before = histogram(FL_BURST_TX).bucket[cases[i].bucket];
+
+		tx(udp4("192.0.2.2", PORT, 7), cases[i].segs);
+		sum += cases[i].segs ?: 1;
+		if (histogram(FL_BURST_TX).bucket[cases[i].bucket] != before + 1)
+			fail_msg("%u datagrams are not in bucket %u", cases[i].segs,
+				 cases[i].bucket);
+	}
+	assert_int_equal(histogram(FL_BURST_TX).sum, sum);
+	assert_int_equal(histogram(FL_BURST_RX).sum, 0);
+}
+
+/* Of all lanes, and of no other port: the source of what leaves, the destination of what comes. */
+static void test_ports(void **state)
+{
+	struct fl_metrics_histogram h;
+
+	(void)state;
+	tx(udp4("192.0.2.2", PORT - 1, PORT), 1);
+	tx(udp4("192.0.2.2", PORT, 1), 1);
+	tx(udp6("2001:db8::2", PORT + 1, 1), 1);
+	tx(udp6("2001:db8::2", PORT + 2, PORT), 1);
+	h = histogram(FL_BURST_TX);
+	assert_int_equal(total(&h), 2);
+	rx(udp4("192.0.2.2", PORT, PORT - 1), 1);
+	rx(udp4("192.0.2.2", 1, PORT), 3);
+	rx(udp6("2001:db8::2", 1, PORT + 1), 1);
+	rx(udp6("2001:db8::2", 1, PORT + 2), 1);
+	h = histogram(FL_BURST_RX);
+	assert_int_equal(total(&h), 2);
+	assert_int_equal(h.sum, 4);
+	assert_int_equal(counter(FL_CLEARTEXT_PACKET), 0);
+}
+
+static void test_fragments_are_no_bursts(void **state)
+{
+	struct packet p = udp4("192.0.2.2", PORT, PORT);
+	struct fl_metrics_histogram h;
+
+	(void)state;
+	p.data[ETH_HLEN + 6] = 0x20; /* more follow */
+	tx(p, 1);
+	rx(p, 1);
+	p.data[ETH_HLEN + 6] = 0;
+	p.data[ETH_HLEN + 7] = 9; /* not the first */
+	tx(p, 1);
+	rx(p, 1);
+	p.data[ETH_HLEN + 7] = 0;
+	p.data[ETH_HLEN + 6] = 0x40; /* don't fragment */
+	tx(p, 1);
+	h = histogram(FL_BURST_TX);
+	assert_int_equal(total(&h), 1);
+	h = histogram(FL_BURST_RX);
+	assert_int_equal(total(&h), 0);
+}
+
+static void test_cleartext(void **state)
+{
+	struct packet g = v4("10.0.0.1", "100.0.2.9", IPPROTO_TCP, 1052, 5);
+
+	(void)state;
+	tx(v4("10.0.0.1", "10.200.0.2", IPPROTO_ICMP, 84, 5), 1); /* an address */
+	tx(v4("10.0.0.1", "100.0.2.9", IPPROTO_TCP, 52, 5), 1);	  /* a pod */
+	tx(v6("fd00::1", "fd00:244::277", IPPROTO_TCP, 60), 1);
+	tx(udp4("100.0.2.9", 5000, PORT), 1);
+	assert_int_equal(counter(FL_CLEARTEXT_PACKET), 4);
+	assert_int_equal(counter(FL_CLEARTEXT_BYTE), 84 + 52 + 60 + 1060);
+	run(underlay->progs.fl_underlay_tx, g, 300, 4);
+	assert_int_equal(counter(FL_CLEARTEXT_PACKET), 8);
+	assert_int_equal(counter(FL_CLEARTEXT_BYTE), 84 + 52 + 60 + 1060 + 1052 + 3 * 52);
+}
+
+/* Not a peer's destination, our own, not IP, too short, and everything that comes in. */
+static void test_not_cleartext(void **state)
+{
+	struct packet arp = eth(ETHERTYPE_ARP), cut = v4("10.0.0.1", "10.200.0.2", 1, 60, 5);
+
+	(void)state;
+	arp.len += 28;
+	tx(arp, 1);
+	cut.data[ETH_HLEN] = 0x65;
+	tx(cut, 1);
+	tx(v4("10.200.0.2", "192.0.2.2", IPPROTO_TCP, 60, 5), 1);
+	tx(v4("10.0.0.1", "10.200.0.0", IPPROTO_TCP, 60, 5), 1);
+	tx(v6("fd00::1", "2001:db8::2", IPPROTO_TCP, 60), 1);
+	rx(v4("10.0.0.1", "10.200.0.2", IPPROTO_TCP, 60, 5), 1);
+	assert_int_equal(counter(FL_CLEARTEXT_PACKET), 0);
+	assert_int_equal(counter(FL_CLEARTEXT_BYTE), 0);
+}
+
+/* What was found is remembered, but not beyond a change of the mesh. */
+static void test_search_is_not_stale(void **state)
+{
+	struct fl_mesh *mesh = env_mesh(2);
+
+	(void)state;
+	tx(v4("10.0.0.1", "100.0.2.9", IPPROTO_TCP, 52, 5), 1);
+	tx(v4("10.0.0.1", "100.0.9.9", IPPROTO_TCP, 52, 5), 1);
+	assert_int_equal(counter(FL_CLEARTEXT_PACKET), 1);
+	mesh->nodes[2].pod_cidrs[0] = env_v4(0x64000900, 24);
+	assert_int_equal(fl_metrics_fill(&maps, mesh, &mesh->nodes[0]), FL_OK);
+	env_mesh_free(mesh);
+	tx(v4("10.0.0.1", "100.0.2.9", IPPROTO_TCP, 52, 5), 1);
+	assert_int_equal(counter(FL_CLEARTEXT_PACKET), 1);
+	tx(v4("10.0.0.1", "100.0.9.9", IPPROTO_TCP, 52, 5), 1);
+	assert_int_equal(counter(FL_CLEARTEXT_PACKET), 2);
+}
+
+/* ---- TCP ---- */
+
+/* A control group of our own with this process in it: others' connections are not ours to count. */
+static int enter_cgroup(void **state)
+{
+	char path[160], root[128] = "";
+	FILE *f = fopen("/proc/self/mountinfo", "r");
+	char line[1024];
+	int fd;
+
+	(void)state;
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, " - cgroup2 "))
+			sscanf(line, "%*s %*s %*s %*s %127s", root);
+	fclose(f);
+	if (!*root) {
+		print_message("no cgroup2 is mounted\n");
+		return -1;
+	}
+	snprintf(cgroup, sizeof(cgroup), "%.80s/fairlead-test-%d", root, getpid());
+	if (mkdir(cgroup, 0755))
+		return -1;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	f = fopen(path, "w");
+	if (!f || fprintf(f, "%d", getpid()) < 0 || fclose(f))
+		return -1;
+	fd = open(cgroup, O_RDONLY | O_DIRECTORY);
+	link_fd = bpf_link_create(bpf_program__fd(tcp->progs.fl_metrics_tcp), fd,
+				  BPF_CGROUP_SOCK_OPS, NULL);
+	close(fd);
+	return link_fd < 0 ? -1 : fill(state);
+}
+
+static int leave_cgroup(void **state)
+{
+	char path[160];
+	FILE *f;
+
+	(void)state;
+	close(link_fd);
+	snprintf(path, sizeof(path), "%.80s/../cgroup.procs", cgroup);
+	f = fopen(path, "w");
+	if (f) {
+		fprintf(f, "%d", getpid());
+		fclose(f);
+	}
+	return rmdir(cgroup);
+}
+
+/* A connection to dst, a hundred small answers long. */
+static void talk(int family, const char *dst)
+{
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(7000) };
+	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(7000) };
+	void *addr = family == AF_INET ? (void *)&a4 : (void *)&a6;
+	socklen_t len = family == AF_INET ? sizeof(a4) : sizeof(a6);
+	int on = 1, server = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), client, peer;
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(7000) };
+	char c = 'x';
+
+	if (family == AF_INET)
+		inet_pton(AF_INET, dst, &a4.sin_addr);
+	else
+		inet_pton(AF_INET6, dst, &a6.sin6_addr);
+	setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(server, (void *)&any, sizeof(any)), 0);
+	assert_int_equal(listen(server, 1), 0);
+	client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, addr, len), 0);
+	peer = accept(server, NULL, NULL);
+	assert_true(peer >= 0);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(send(client, &c, 1, 0), 1);
+		assert_int_equal(recv(peer, &c, 1, 0), 1);
+		assert_int_equal(send(peer, &c, 1, 0), 1);
+		assert_int_equal(recv(client, &c, 1, 0), 1);
+	}
+	close(client);
+	close(peer);
+	close(server);
+}
+
+static struct fl_metrics_counts counts(uint32_t slot)
+{
+	struct fl_metrics_counts all[cpus], sum = { 0 };
+	uint32_t index;
+	int fd = env_counts(&maps, slot, &index);
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &index, all), 0);
+	close(fd);
+	for (int i = 0; i < cpus; i++) {
+		sum.rtt_us += all[i].rtt_us;
+		sum.rtt_us_count += all[i].rtt_us_count;
+	}
+	return sum;
+}
+
+/* Both ends are on this machine, and the other end of each is at the address: both measure. */
+static void check_rtt(int family, const char *dst)
+{
+	struct fl_metrics_counts before = counts(0), c;
+	struct fl_metrics_histogram h0 = histogram(FL_RTT_ALL), h;
+	uint64_t n;
+
+	talk(family, dst);
+	c = counts(0);
+	n = c.rtt_us_count - before.rtt_us_count;
+	h = histogram(FL_RTT_ALL);
+	assert_true(n >= 50 && n <= 1000);
+	assert_int_equal(total(&h) - total(&h0), n);
+	assert_int_equal(h.sum - h0.sum, (c.rtt_us - before.rtt_us) * 1000);
+	/* The mean of a loopback: more than nothing, less than 10 ms. */
+	assert_true(c.rtt_us - before.rtt_us < n * 10000);
+	assert_true(c.rtt_us > before.rtt_us);
+}
+
+static void test_rtt_ipv4(void **state)
+{
+	(void)state;
+	check_rtt(AF_INET, "127.0.0.5");
+}
+
+static void test_rtt_ipv6(void **state)
+{
+	(void)state;
+	check_rtt(AF_INET6, "::1");
+}
+
+static void test_rtt_mapped(void **state)
+{
+	(void)state;
+	check_rtt(AF_INET6, "::ffff:127.0.0.5");
+}
+
+static void test_rtt_of_others(void **state)
+{
+	(void)state;
+	talk(AF_INET, "127.0.0.6");
+	assert_int_equal(histogram(FL_RTT_ALL).sum, 0);
+}
+
+/* ---- the price ---- */
+
+static void bench(void **state)
+{
+	static const uint32_t sizes[] = { 10, 10000 };
+	int rx_fd = bpf_program__fd(underlay->progs.fl_underlay_rx);
+	int tx_fd = bpf_program__fd(underlay->progs.fl_underlay_tx);
+	struct packet wg = udp4("192.0.2.2", PORT, PORT), wg6 = udp6("2001:db8::2", PORT, PORT);
+	struct packet other = udp4("192.0.2.2", 1, 1), other6 = udp6("2001:db8::2", 1, 1);
+
+	(void)state;
+	printf("# verified instructions: underlay rx %u, tx %u, tcp %u\n",
+	       verified(underlay->progs.fl_underlay_rx), verified(underlay->progs.fl_underlay_tx),
+	       verified(tcp->progs.fl_metrics_tcp));
+	for (size_t i = 0; getenv("FAIRLEAD_BENCH") && i < 2; i++) {
+		struct fl_mesh *mesh = env_mesh(sizes[i]);
+
+		mesh->listen_port = PORT;
+		assert_int_equal(fl_metrics_fill(&maps, mesh, &mesh->nodes[0]), FL_OK);
+		env_mesh_free(mesh);
+		printf("# %5u peers, ns a packet of the underlay: WireGuard's IPv4 rx %.0f tx %.0f, IPv6 rx %.0f tx %.0f; others IPv4 rx %.0f tx %.0f, IPv6 rx %.0f tx %.0f\n",
+		       sizes[i], nanoseconds(rx_fd, &wg, 0, 0), nanoseconds(tx_fd, &wg, 0, 0),
+		       nanoseconds(rx_fd, &wg6, 0, 0), nanoseconds(tx_fd, &wg6, 0, 0),
+		       nanoseconds(rx_fd, &other, 0, 0), nanoseconds(tx_fd, &other, 0, 0),
+		       nanoseconds(rx_fd, &other6, 0, 0), nanoseconds(tx_fd, &other6, 0, 0));
+	}
+}
+
+#define IN_CGROUP(fn) cmocka_unit_test_setup_teardown(fn, enter_cgroup, leave_cgroup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_burst_sizes, fill),
+		cmocka_unit_test_setup(test_ports, fill),
+		cmocka_unit_test_setup(test_fragments_are_no_bursts, fill),
+		cmocka_unit_test_setup(test_cleartext, fill),
+		cmocka_unit_test_setup(test_not_cleartext, fill),
+		cmocka_unit_test_setup(test_search_is_not_stale, fill),
+		IN_CGROUP(test_rtt_ipv4),
+		IN_CGROUP(test_rtt_ipv6),
+		IN_CGROUP(test_rtt_mapped),
+		IN_CGROUP(test_rtt_of_others),
+		cmocka_unit_test_setup(bench, fill),
+	};
+
+	return cmocka_run_group_tests_name("metrics, the other programs", tests, load, unload);
+}
