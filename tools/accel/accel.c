@@ -5,6 +5,7 @@
 #include "../lib/msg.h"
 #include "../lib/table.h"
 #include "../mesh/conf.h"
+#include "../mesh/plan.h"
 #include "../metrics/metrics.h"
 
 #include <errno.h>
@@ -110,6 +111,23 @@ static const struct fl_node *find_self(const struct fl_mesh *mesh)
 	return self;
 }
 
+/* On all lanes of this node; those that are there count though others are not. */
+static int metrics_on(const struct fl_mesh *mesh, const struct fl_node *self)
+{
+	int ret = FL_OK;
+
+	for (unsigned int i = 0; i < self->lanes; i++) {
+		char name[IFNAMSIZ];
+
+		if (!fl_lane_name(opt_interface, i, name))
+			return fl_usage("--interface: '%s' is too long for the names of %u lanes",
+					opt_interface, self->lanes);
+		if (fl_metrics_attach(mesh, self, name))
+			ret = FL_FAILED;
+	}
+	return ret || !opt_group ? ret : fl_metrics_allow(opt_group);
+}
+
 static int run_on(int argc, char **argv)
 {
 	unsigned int mask, done = 0;
@@ -125,8 +143,7 @@ static int run_on(int argc, char **argv)
 	if (self) {
 		if ((mask & MODULE) && module_on(mesh) == FL_OK)
 			done |= MODULE;
-		if ((mask & METRICS) && fl_metrics_attach(mesh, self, opt_interface) == FL_OK &&
-		    (!opt_group || fl_metrics_allow(opt_group) == FL_OK))
+		if ((mask & METRICS) && metrics_on(mesh, self) == FL_OK)
 			done |= METRICS;
 	}
 	fl_mesh_free(mesh);
