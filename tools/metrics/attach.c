@@ -250,7 +250,7 @@ static int attach_locked(const struct fl_mesh *mesh, const struct fl_node *self,
 	ret = ret ?: pin_file(skel);
 	if (!ret) {
 		fl_underlay_attach(&maps, mesh);
-		fl_collect(&maps);
+		fl_collect(&maps, ifindex);
 	}
 out:
 	if (ret && fresh) {

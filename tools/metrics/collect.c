@@ -4,6 +4,7 @@
 #include "../lib/file.h"
 #include "../lib/mem.h"
 #include "../lib/msg.h"
+#include "../mesh/wg.h"
 #include "bpf/metrics_tcp.skel.h"
 #include "bpf/metrics_wireguard.skel.h"
 
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- what they have in common ---- */
@@ -254,11 +256,17 @@ static void collect_tcp(const struct fl_metrics_maps *maps)
  * not loaded: a compiler may have made it disappear. Returns how many are. */
 static unsigned int select_traceable(struct bpf_object *obj, const char *module)
 {
-	struct btf *vmlinux = btf__load_vmlinux_btf();
-	struct btf *btf = vmlinux ? btf__load_module_btf(module, vmlinux) : NULL;
+	struct btf *vmlinux, *btf;
 	struct bpf_program *prog;
 	unsigned int n = 0;
+	char path[64];
 
+	/* Built into the kernel or not. Reading the kernel's types takes long. */
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	if (access(path, F_OK))
+		return 0;
+	vmlinux = btf__load_vmlinux_btf();
+	btf = vmlinux ? btf__load_module_btf(module, vmlinux) : NULL;
 	bpf_object__for_each_program(prog, obj)
 	{
 		const char *function = strchr(bpf_program__section_name(prog), '/') + 1;
@@ -338,7 +346,42 @@ static bool traces_current(const struct bpf_object *obj, const struct fl_metrics
 
 /* ---- wireguard ---- */
 
-static void collect_wireguard(const struct fl_metrics_maps *maps)
+static __u64 clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* Sessions that are older than the traces: the time of their handshake is WireGuard's to tell. */
+static void seed_sessions(const struct fl_metrics_maps *maps, unsigned int ifindex)
+{
+	__u64 now = clock_ns(CLOCK_REALTIME), boot = clock_ns(CLOCK_BOOTTIME);
+	struct fl_lane lane = { .link.ifindex = ifindex };
+	int fd = maps->fd[FL_MAP_SESSIONS], err;
+	struct fl_nl nl;
+
+	if (fl_nl_open(&nl))
+		return;
+	err = nl.wg_family ? fl_wg_read(&nl, &lane) : -ENOENT;
+	for (size_t i = 0; i < lane.n_peers && !err; i++) {
+		const struct fl_peer *p = &lane.peers[i];
+		__u64 age = now - p->handshake * 1000000000ULL;
+		struct fl_metrics_session s;
+
+		if (!p->handshake || bpf_map_lookup_elem(fd, &p->public_key, &s) ||
+		    s.handshake_sec >= (__u64)p->handshake)
+			continue;
+		s.handshake_sec = p->handshake;
+		s.handshake_boot = age < boot ? boot - age : 0;
+		bpf_map_update_elem(fd, &p->public_key, &s, BPF_EXIST);
+	}
+	fl_lane_free(&lane);
+	fl_nl_close(&nl);
+}
+
+static void collect_wireguard(const struct fl_metrics_maps *maps, unsigned int ifindex)
 {
 	struct metrics_wireguard_bpf *skel;
 	unsigned int epoch = fl_collect_get(maps, FL_BY_WIREGUARD);
@@ -347,8 +390,10 @@ static void collect_wireguard(const struct fl_metrics_maps *maps)
 	int err;
 
 	object = metrics_wireguard_bpf__elf_bytes(&size);
-	if (pinned("fl_wg_complete") && fl_collect_is(maps, FL_BY_WIREGUARD, object, size))
+	if (pinned("fl_wg_complete") && fl_collect_is(maps, FL_BY_WIREGUARD, object, size)) {
+		seed_sessions(maps, ifindex);
 		return;
+	}
 	skel = metrics_wireguard_bpf__open();
 	if (!skel) {
 		fl_warn("metrics: cannot open the traces of WireGuard: %s", strerror(errno));
@@ -360,6 +405,7 @@ static void collect_wireguard(const struct fl_metrics_maps *maps)
 		metrics_wireguard_bpf__destroy(skel);
 		return;
 	}
+	seed_sessions(maps, ifindex);
 	skel->rodata->fl_epoch = epoch + 1;
 	err = fl_collect_share(skel->obj, maps);
 	err = err ?: metrics_wireguard_bpf__load(skel);
@@ -375,14 +421,14 @@ static void collect_wireguard(const struct fl_metrics_maps *maps)
 
 /* ---- all ---- */
 
-void fl_collect(const struct fl_metrics_maps *maps)
+void fl_collect(const struct fl_metrics_maps *maps, unsigned int ifindex)
 {
 	if (mkdir(FL_METRICS_LINKS, 0700) && errno != EEXIST) {
 		fl_warn(FL_METRICS_LINKS ": cannot make it: %s", strerror(errno));
 		return;
 	}
 	collect_tcp(maps);
-	collect_wireguard(maps);
+	collect_wireguard(maps, ifindex);
 }
 
 void fl_collect_stop(void)

@@ -19,8 +19,9 @@ struct fl_mesh;
 struct bpf_object;
 
 /* collect.c: attach what can be attached and is not yet; what is there in another version is
- * replaced without a gap. Prints a warning for each that cannot be had. */
-void fl_collect(const struct fl_metrics_maps *maps);
+ * replaced without a gap. Handshakes of before are asked of the lane ifindex. Prints a warning for
+ * each that cannot be had. */
+void fl_collect(const struct fl_metrics_maps *maps, unsigned int ifindex);
 
 /* Take all links away. */
 void fl_collect_stop(void);

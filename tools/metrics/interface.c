@@ -218,10 +218,10 @@ static struct devices underlay_devices(const struct fl_mesh *mesh)
 	size_t room = 0, n = 0;
 	struct fl_nl nl;
 
-	if (fl_nl_open(&nl))
-		return d;
 	for (size_t i = 0; i < mesh->n_nodes; i++)
 		room += mesh->nodes[i].n_endpoints;
+	if (!room || fl_nl_open(&nl))
+		return d;
 	ways = fl_zalloc(room * sizeof(*ways));
 	for (size_t i = 0; i < mesh->n_nodes; i++)
 		for (size_t k = 0; k < mesh->nodes[i].n_endpoints; k++)
