@@ -72,20 +72,20 @@ on() { node_exec "$1" "$FAIRLEAD" accel on metrics -c "$lib_work/mesh.conf" -k "
 # value NODE FAMILY: of its first sample, the one peer's or the node's.
 value()
 {
-	node_exec "$1" cat $FILE | awk -v name="fairlead_$2" \
+	node_exec "$1" cat "$FILE" | awk -v name="fairlead_$2" \
 		'{ split($1, n, "{") } n[1] == name { print $NF; exit }'
 }
 
 # traffic NODE: packets and bytes sent to the one peer, packets and bytes received.
 traffic()
 {
-	node_exec "$1" cat $FILE | awk '/^fairlead_peer_(transmit|receive)_(packets|bytes)_total/ {
+	node_exec "$1" cat "$FILE" | awk '/^fairlead_peer_(transmit|receive)_(packets|bytes)_total/ {
 		v[$1 ~ /_transmit_/ ? "t" : "r", $1 ~ /_packets_/ ? "p" : "b"] = $2
 	} END { print v["t", "p"], v["t", "b"], v["r", "p"], v["r", "b"] }'
 }
 
 # sample NODE SAMPLE: its value as the file has it, "" if it is not there.
-sample() { node_exec "$1" cat $FILE | awk -v s="$2 " 'index($0, s) == 1 { print substr($0, length(s) + 1) }'; }
+sample() { node_exec "$1" cat "$FILE" | awk -v s="$2 " 'index($0, s) == 1 { print substr($0, length(s) + 1) }'; }
 
 # more_than NODE SAMPLE NUMBER
 more_than()
@@ -127,11 +127,11 @@ pings()
 	local -a p n
 
 	[[ $1 == 4 ]] || { dst=fd00:200::12 size=$(($2 + 48)); }
-	for node in a b; do before[$node]=$(traffic $node); done
+	for node in a b; do before[$node]=$(traffic "$node"); done
 	node_exec a ping -q -i 0.05 -c 5 -s "$2" "$dst" >/dev/null || return
 	for node in a b; do
 		read -ra p <<<"${before[$node]}"
-		read -ra n <<<"$(traffic $node)"
+		read -ra n <<<"$(traffic "$node")"
 		echo "$node: ${p[*]} -> ${n[*]}"
 		for i in 0 2; do
 			((n[i] - p[i] == 5 && n[i + 1] - p[i + 1] == 5 * size)) || return
