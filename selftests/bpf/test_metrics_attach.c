@@ -392,11 +392,10 @@ static void test_counts_both_ways(void **state)
 static struct device counted(void)
 {
 	return (struct device){
-		.rx_packets = total(RX_PACKETS) +
-			      total("fairlead_unmatched_receive_packets_total"),
+		.rx_packets = total(RX_PACKETS) + total("fairlead_unmatched_receive_packets_total"),
 		.rx_bytes = total(RX_BYTES) + total("fairlead_unmatched_receive_bytes_total"),
-		.tx_packets = total(TX_PACKETS) +
-			      total("fairlead_unmatched_transmit_packets_total"),
+		.tx_packets =
+			total(TX_PACKETS) + total("fairlead_unmatched_transmit_packets_total"),
 		.tx_bytes = total(TX_BYTES) + total("fairlead_unmatched_transmit_bytes_total"),
 	};
 }

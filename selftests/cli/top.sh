@@ -157,7 +157,7 @@ check "and comes back" shows '^node-30 .* up '
 keys q
 check "q: status 0" shows '^status 0$'
 check "the screen is as it was" shows '^before$'
-check "the terminal, too" has '^stty icanon echo$'
+check "the terminal, too" shows '^stty icanon echo$'
 for signal in TERM INT HUP; do
 	on 80 24 "bash -c 'echo \$\$ >$lib_work/pid; exec env $TOPCMD'"
 	shows '^node-30' >/dev/null
