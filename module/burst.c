@@ -21,6 +21,8 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include "fairlead.h"
+#define CREATE_TRACE_POINTS
+#include "trace.h"
 
 #include <linux/cpuhotplug.h>
 #include <linux/ip.h>
@@ -67,6 +69,14 @@ static bool device_completes_csum(const struct sk_buff *skb, const struct net_de
 	return dev->dev.parent && can_checksum_protocol(dev->features, skb->protocol);
 }
 
+/* The one place where the module frees a datagram that was to go somewhere. */
+void fairlead_drop(struct fairlead_net *fn, struct sk_buff *skb, enum fairlead_stat why)
+{
+	this_cpu_inc(fn->stats->count[why]);
+	trace_fairlead_drop(skb, why);
+	kfree_skb(skb);
+}
+
 /* Make one GSO skb of a list of at least two. Consumes the list; members that cannot be used are
  * dropped and counted. Returns NULL when nothing is left. BH off. */
 static struct sk_buff *merge(struct burst *b)
@@ -88,8 +98,7 @@ static struct sk_buff *merge(struct burst *b)
 			}
 			*prev = next;
 			skb_mark_not_on_list(skb);
-			kfree_skb(skb);
-			fairlead_count(b->fn, DROP_CSUM);
+			fairlead_drop(b->fn, skb, FAIRLEAD_STAT_DROP_CSUM);
 		}
 		head = b->head;
 		if (!head)
@@ -144,6 +153,7 @@ static void send(struct burst *held, enum fairlead_stat why)
 	this_cpu_inc(b.fn->stats->sizes[order_base_2(b.count)]);
 
 	rcu_read_lock();
+	trace_fairlead_flush(skb, skb_dst(skb)->dev, b.count, b.bytes, why);
 	if (b.count > 1)
 		skb = merge(&b);
 	if (likely(skb)) {

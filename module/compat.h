@@ -15,4 +15,14 @@
 #include <net/gso.h>
 #endif
 
+/*
+ * May a UDP socket be given a gro_receive? Since 6.16 the kernel keeps a table of all of them and
+ * calls through a static call, so that one it does not know of is never called, or worse.
+ */
+#ifdef FAIRLEAD_HAVE_UDP_GRO_STATIC_CALL
+#define FAIRLEAD_SOCKET_GRO 0
+#else
+#define FAIRLEAD_SOCKET_GRO 1
+#endif
+
 #endif

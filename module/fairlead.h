@@ -9,6 +9,11 @@
 
 #include "uapi/fairlead.h"
 
+/* WireGuard's message_data: type 4 as little-endian 32 bits, receiver index, counter, and the
+ * Poly1305 tag. Without a payload it is a keepalive. (drivers/net/wireguard/messages.h) */
+#define FAIRLEAD_WG_DATA      cpu_to_le32(4)
+#define FAIRLEAD_WG_KEEPALIVE 32 /* bytes */
+
 /* Written with this_cpu_inc() from any context, read as sums that may be a moment apart. */
 struct fairlead_stats {
 	unsigned long count[__FAIRLEAD_STAT_MAX];
@@ -23,6 +28,7 @@ struct fairlead_stats {
 struct fairlead_net {
 	DECLARE_BITMAP(ports, 65536); /* UDP source ports, host order */
 	struct fairlead_stats __percpu *stats;
+	struct list_head receivers; /* sockets that merge; see receive.c */
 	bool hooked;
 };
 
@@ -40,12 +46,21 @@ bool fairlead_charge_movable(const struct sk_buff *skb);
 void fairlead_charge_join(struct sk_buff *head, struct sk_buff *member);
 
 /* burst.c: holding and sending */
+void fairlead_drop(struct fairlead_net *fn, struct sk_buff *skb, enum fairlead_stat why);
 int fairlead_burst_init(void);
 void fairlead_burst_exit(void);
 unsigned int fairlead_burst_take(struct fairlead_net *fn, struct sk_buff *skb,
 				 const struct nf_hook_state *state, unsigned int hlen);
 void fairlead_burst_flush_control(struct fairlead_net *fn);
 void fairlead_burst_flush_all(void);
+
+/* receive.c: merging at GRO, splitting before WireGuard */
+void fairlead_receive_attach(struct fairlead_net *fn, struct sock *sk);
+unsigned int fairlead_receive_count(struct fairlead_net *fn);
+void fairlead_receive_forget(struct fairlead_net *fn);
+unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb,
+				    const struct nf_hook_state *state, unsigned int hlen);
+void fairlead_receive_exit(void);
 
 /* hook.c: which datagrams are WireGuard's */
 int fairlead_hook_register(struct net *net);

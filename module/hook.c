@@ -2,9 +2,10 @@
 /*
  * Which datagrams are WireGuard's.
  *
- * The hook is the last of POST_ROUTING: everything in netfilter, NAT included, has seen each
- * datagram by itself and as it would be without us. What comes behind (neighbour, qdisc, device)
- * sees bursts.
+ * On transmit the hook is the last of POST_ROUTING: everything in netfilter, NAT included, has seen
+ * each datagram by itself and as it would be without us. What comes behind (neighbour, qdisc, device)
+ * sees bursts. On receipt it is the last of LOCAL_IN, for the same reason the other way round: what
+ * GRO has merged is split when everything has seen it.
  */
 #include "fairlead.h"
 
@@ -18,11 +19,6 @@
 #if IS_ENABLED(CONFIG_NF_CONNTRACK)
 #include <net/netfilter/nf_conntrack.h>
 #endif
-
-/* WireGuard's message_data: type 4 as little-endian 32 bits, receiver index, counter, and the
- * Poly1305 tag. Without a payload it is a keepalive. (drivers/net/wireguard/messages.h) */
-#define WG_MESSAGE_DATA	 cpu_to_le32(4)
-#define WG_KEEPALIVE_LEN 32
 
 static bool unconfirmed(const struct sk_buff *skb)
 {
@@ -50,8 +46,10 @@ static unsigned int wireguard(struct fairlead_net *fn, struct sk_buff *skb,
 {
 	__le32 type_buf, *type;
 
+	if (state->sk)
+		fairlead_receive_attach(fn, state->sk);
 	type = skb_header_pointer(skb, hlen, sizeof(type_buf), &type_buf);
-	if (!type || *type != WG_MESSAGE_DATA || skb->len - hlen <= WG_KEEPALIVE_LEN) {
+	if (!type || *type != FAIRLEAD_WG_DATA || skb->len - hlen <= FAIRLEAD_WG_KEEPALIVE) {
 		fairlead_count(fn, CONTROL);
 		goto pass;
 	}
@@ -116,6 +114,43 @@ static unsigned int hook6(void *priv, struct sk_buff *skb, const struct nf_hook_
 	return wireguard(fn, skb, state, hlen);
 }
 
+/* As GRO's frag_list mode leaves it, be it ours or the device's (rx-gro-list). */
+static bool merged(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) && (skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST) &&
+	       (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4);
+}
+
+static unsigned int in4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	const unsigned int hlen = sizeof(struct iphdr) + sizeof(struct udphdr);
+	const struct iphdr *iph = ip_hdr(skb);
+	struct fairlead_net *fn;
+
+	if (!merged(skb) || iph->protocol != IPPROTO_UDP || iph->ihl != 5 ||
+	    skb_headlen(skb) < hlen || skb_transport_offset(skb) != sizeof(struct iphdr))
+		return NF_ACCEPT;
+	fn = fairlead_pernet(state->net);
+	if (!fn || !test_bit(ntohs(udp_hdr(skb)->dest), fn->ports))
+		return NF_ACCEPT;
+	return fairlead_receive_split(fn, skb, state, hlen);
+}
+
+static unsigned int in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	const unsigned int hlen = sizeof(struct ipv6hdr) + sizeof(struct udphdr);
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	struct fairlead_net *fn;
+
+	if (!merged(skb) || ip6h->nexthdr != IPPROTO_UDP || skb_headlen(skb) < hlen ||
+	    skb_transport_offset(skb) != sizeof(struct ipv6hdr))
+		return NF_ACCEPT;
+	fn = fairlead_pernet(state->net);
+	if (!fn || !test_bit(ntohs(udp_hdr(skb)->dest), fn->ports))
+		return NF_ACCEPT;
+	return fairlead_receive_split(fn, skb, state, hlen);
+}
+
 static const struct nf_hook_ops hook_ops[] = {
 	{
 		.hook = hook4,
@@ -127,6 +162,18 @@ static const struct nf_hook_ops hook_ops[] = {
 		.hook = hook6,
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_POST_ROUTING,
+		.priority = NF_IP6_PRI_LAST,
+	},
+	{
+		.hook = in4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = NF_IP_PRI_LAST,
+	},
+	{
+		.hook = in6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_LOCAL_IN,
 		.priority = NF_IP6_PRI_LAST,
 	},
 };

@@ -31,6 +31,7 @@ struct fairlead_net *fairlead_pernet_get(struct net *net)
 	fn = kzalloc(sizeof(*fn), GFP_KERNEL_ACCOUNT);
 	if (!fn)
 		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&fn->receivers);
 	fn->stats = alloc_percpu_gfp(struct fairlead_stats, GFP_KERNEL_ACCOUNT);
 	if (!fn->stats) {
 		kfree(fn);
@@ -66,6 +67,7 @@ static void __net_exit fairlead_exit_batch(struct list_head *nets)
 		fn = fairlead_pernet(net);
 		if (!fn)
 			continue;
+		fairlead_receive_forget(fn);
 		free_percpu(fn->stats);
 		kfree(fn);
 	}
@@ -106,6 +108,7 @@ err_burst:
 static void __exit fairlead_exit(void)
 {
 	fairlead_netlink_exit();
+	fairlead_receive_exit();
 	unregister_pernet_subsys(&fairlead_net_ops);
 	fairlead_burst_exit();
 }

@@ -152,7 +152,7 @@ static size_t reply_size(const struct fairlead_net *fn)
 
 	if (fn)
 		for_each_set_bitrange(first, last, fn->ports, 65536) ranges++;
-	return nla_total_size(32) + nla_total_size(sizeof(u32)) +
+	return nla_total_size(32) + 2 * nla_total_size(sizeof(u32)) +
 	       ranges * nla_total_size(2 * nla_total_size(sizeof(u16))) + 2 * nla_total_size(0) +
 	       (__FAIRLEAD_STAT_MAX + FAIRLEAD_BURST_BUCKETS) * nla_total_size(sizeof(u64));
 }
@@ -168,7 +168,9 @@ static int cmd_get(struct sk_buff *skb, struct genl_info *info)
 		return -ENOMEM;
 	hdr = genlmsg_put_reply(msg, info, &fairlead_family, 0, FAIRLEAD_CMD_GET);
 	if (!hdr || nla_put_string(msg, FAIRLEAD_A_VERSION, THIS_MODULE->version) ||
-	    nla_put_u32(msg, FAIRLEAD_A_NAMESPACES, fairlead_hook_count()) || put_ports(msg, fn) ||
+	    nla_put_u32(msg, FAIRLEAD_A_NAMESPACES, fairlead_hook_count()) ||
+	    nla_put_u32(msg, FAIRLEAD_A_RECEIVERS, fairlead_receive_count(fn)) ||
+	    put_ports(msg, fn) ||
 	    put_sums(msg, FAIRLEAD_A_STATS, fn, offsetof(struct fairlead_stats, count), 1,
 		     __FAIRLEAD_STAT_MAX, 1) ||
 	    put_sums(msg, FAIRLEAD_A_BURSTS, fn, offsetof(struct fairlead_stats, sizes), 0,

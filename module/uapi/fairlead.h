@@ -8,14 +8,15 @@
  * Everything is per network namespace: a request acts on the namespace of the socket that sent
  * it. Both commands need CAP_NET_ADMIN in the user namespace that owns the network namespace.
  *
- * FAIRLEAD_CMD_SET: which UDP source ports are coalesced. Declarative: the request holds the
+ * FAIRLEAD_CMD_SET: which UDP ports are WireGuard's: what they send is coalesced, what
+ *	they receive is merged. Declarative: the request holds the
  *	whole set, as any number of FAIRLEAD_A_PORTS; none means off. Repeating a request changes
  *	nothing. Counters are kept.
  *	Errors: -EINVAL (a range that ends before it starts, port 0, an unknown attribute; the
  *	extended ACK says which), -ENOMEM, -EPERM, -EOPNOTSUPP (a PREEMPT_RT kernel).
  *
  * FAIRLEAD_CMD_GET: one reply with FAIRLEAD_A_VERSION, FAIRLEAD_A_NAMESPACES, the
- *	FAIRLEAD_A_PORTS in force, FAIRLEAD_A_STATS and FAIRLEAD_A_BURSTS.
+ *	FAIRLEAD_A_PORTS in force, FAIRLEAD_A_RECEIVERS, FAIRLEAD_A_STATS and FAIRLEAD_A_BURSTS.
  */
 #define FAIRLEAD_GENL_NAME    "fairlead"
 #define FAIRLEAD_GENL_VERSION 1
@@ -35,6 +36,7 @@ enum fairlead_attr {
 	FAIRLEAD_A_STATS,   /* nest of u64, type = enum fairlead_stat */
 	FAIRLEAD_A_BURSTS,  /* nest of u64, type = 1 + bucket: bursts of up to 2^bucket datagrams */
 	FAIRLEAD_A_NAMESPACES, /* u32: network namespaces in which ports are set */
+	FAIRLEAD_A_RECEIVERS,  /* u32: WireGuard's sockets whose datagrams GRO merges */
 	__FAIRLEAD_A_MAX,
 };
 #define FAIRLEAD_A_MAX (__FAIRLEAD_A_MAX - 1)
@@ -67,6 +69,11 @@ enum fairlead_stat {
 	FAIRLEAD_STAT_FLUSH_GONE,	/* switched off, namespace or CPU gone */
 	FAIRLEAD_STAT_CSUM,		/* checksums completed because the device cannot */
 	FAIRLEAD_STAT_DROP_CSUM,	/* datagrams dropped: no memory to complete a checksum */
+	FAIRLEAD_STAT_RX_MERGED,	/* datagrams that GRO appended to the one before */
+	FAIRLEAD_STAT_RX_BURSTS,	/* merged packets that were split before WireGuard */
+	FAIRLEAD_STAT_RX_SPLIT,		/* datagrams that these held */
+	FAIRLEAD_STAT_RX_LEFT,		/* merged packets that were left to the kernel to split */
+	FAIRLEAD_STAT_DROP_RX,		/* dropped on receipt: XFRM policy, or WireGuard refused */
 	__FAIRLEAD_STAT_MAX,
 };
 #define FAIRLEAD_STAT_MAX      (__FAIRLEAD_STAT_MAX - 1)

@@ -5,6 +5,8 @@
  *   xfer serve PORT              echo UDP datagrams, and TCP streams after checking them; until killed
  *   xfer tcp ADDR PORT BYTES     send BYTES of a known sequence, exit 0 if the server found them whole
  *   xfer udp ADDR PORT SIZE...   send a datagram of each size and compare its echo; A-B+S is a range
+ *   xfer mark ADDR PORT N        send N datagrams, every second with ECT(0); IPv4
+ *   xfer raw                     count what a raw socket for UDP gets, until SIGINT
  *
  * One line of result on stdout; exit 1 with a message if anything differs.
  */
@@ -12,6 +14,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -195,6 +198,53 @@ static int udp(int argc, char **argv)
 	return 0;
 }
 
+static int mark(const char *host, const char *port, unsigned int n)
+{
+	int fd = dial(host, port, SOCK_DGRAM);
+	static uint8_t out[1000];
+
+	for (unsigned int i = 0; i < n; i++) {
+		int tos = i % 2 ? 2 : 0;
+
+		if (setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)))
+			die("IP_TOS");
+		fill(out, sizeof(out), i);
+		if (send(fd, out, sizeof(out), 0) < 0 && errno != ECONNREFUSED)
+			die("send");
+	}
+	printf("%u datagrams sent\n", n);
+	return 0;
+}
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+static int raw(void)
+{
+	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_UDP), size = 16 << 20;
+	struct sigaction action = { .sa_handler = on_signal };
+	static uint8_t buf[65536];
+	unsigned int n = 0;
+
+	if (fd < 0)
+		die("raw socket");
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	sigaction(SIGINT, &action, NULL);
+	while (!stop) {
+		if (recv(fd, buf, sizeof(buf), 0) > 0)
+			n++;
+	}
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		n++;
+	printf("%u\n", n);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "serve"))
@@ -203,6 +253,11 @@ int main(int argc, char **argv)
 		return tcp(argv[2], argv[3], strtoull(argv[4], NULL, 10));
 	if (argc >= 5 && !strcmp(argv[1], "udp"))
 		return udp(argc - 2, argv + 2);
-	fputs("usage: xfer serve PORT | tcp ADDR PORT BYTES | udp ADDR PORT SIZE...\n", stderr);
+	if (argc == 5 && !strcmp(argv[1], "mark"))
+		return mark(argv[2], argv[3], strtoul(argv[4], NULL, 10));
+	if (argc == 2 && !strcmp(argv[1], "raw"))
+		return raw();
+	fputs("usage: xfer serve PORT | tcp ADDR PORT BYTES | udp ADDR PORT SIZE... | mark ADDR PORT N | raw\n",
+	      stderr);
 	return 2;
 }

@@ -42,7 +42,12 @@ static const struct {
 	{ FAIRLEAD_STAT_BYPASS_OWNER, "bypass_owner", "  socket charge cannot be moved" },
 	{ FAIRLEAD_STAT_BYPASS_HEADROOM, "bypass_headroom", "  no room for the link header" },
 	{ FAIRLEAD_STAT_CSUM, "csum", "checksums completed in software" },
+	{ FAIRLEAD_STAT_RX_MERGED, "rx_merged", "received datagrams that joined the one before" },
+	{ FAIRLEAD_STAT_RX_BURSTS, "rx_bursts", "received bursts, split just before WireGuard" },
+	{ FAIRLEAD_STAT_RX_SPLIT, "rx_split", "  datagrams in them" },
+	{ FAIRLEAD_STAT_RX_LEFT, "rx_left", "received bursts that the kernel split" },
 	{ FAIRLEAD_STAT_DROP_CSUM, "drop_csum", "dropped: no memory to complete a checksum" },
+	{ FAIRLEAD_STAT_DROP_RX, "drop_rx", "dropped: IPsec policy, or WireGuard refused it" },
 };
 
 #define N_STATS (sizeof(stats) / sizeof(*stats))
@@ -75,9 +80,10 @@ static int refused(int err, const char *said)
 
 static int module_on(const struct fl_mesh *mesh)
 {
+	unsigned int lanes = mesh->lanes ? mesh->lanes : FL_MESH_LANES;
 	struct fl_port_range range = {
 		.first = mesh->listen_port,
-		.last = mesh->listen_port + mesh->lanes - 1,
+		.last = mesh->listen_port + lanes - 1,
 	};
 	char said[256];
 	int err, ret;
@@ -133,6 +139,7 @@ static int run_on(int argc, char **argv)
 	unsigned int mask, done = 0;
 	const struct fl_node *self;
 	struct fl_mesh *mesh;
+	int ret = FL_OK;
 
 	if (parts(argc, argv, &mask))
 		return FL_USAGE;
@@ -141,14 +148,16 @@ static int run_on(int argc, char **argv)
 		return FL_FAILED;
 	self = find_self(mesh);
 	if (self) {
-		if ((mask & MODULE) && module_on(mesh) == FL_OK)
+		if ((mask & MODULE) && module_on(mesh) == FL_OK) {
 			done |= MODULE;
+			ret = fl_lanes_on(mesh->lanes);
+		}
 		if ((mask & METRICS) && metrics_on(mesh, self) == FL_OK)
 			done |= METRICS;
 	}
 	fl_mesh_free(mesh);
 	if (done == mask)
-		return FL_OK;
+		return ret;
 	if (!done)
 		return FL_FAILED;
 	/* Each part is of use without the other. */
@@ -182,8 +191,10 @@ static int run_off(int argc, char **argv)
 
 	if (parts(argc, argv, &mask))
 		return FL_USAGE;
-	if (mask & MODULE)
+	if (mask & MODULE) {
+		fl_lanes_off();
 		ret = module_off();
+	}
 	if (mask & METRICS) {
 		err = fl_metrics_detach();
 		ret = ret ? ret : err;
@@ -220,6 +231,21 @@ static void status_json(bool loaded, const struct fl_module_state *st, bool metr
 	}
 	json_object_object_add(mod, "ports", sub);
 	fl_json_int(mod, "namespaces", st->namespaces);
+	fl_json_int(mod, "receivers", st->receivers);
+	sub = json_object_new_array();
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+		int64_t ns = fl_lane_flush_ns(i);
+		struct json_object *lane;
+
+		if (ns < 0)
+			continue;
+		snprintf(name, sizeof(name), "fl%u", i);
+		lane = json_object_new_object();
+		fl_json_str(lane, "interface", name);
+		fl_json_int(lane, "gro_flush_timeout_ns", ns);
+		json_object_array_add(sub, lane);
+	}
+	json_object_object_add(mod, "lanes", sub);
 	sub = json_object_new_object();
 	for (size_t i = 0; i < N_STATS; i++)
 		fl_json_u64(sub, stats[i].name, st->stat[stats[i].stat]);
@@ -256,7 +282,17 @@ static void status_text(bool loaded, const struct fl_module_state *st, bool metr
 			if (st->ports[i].last != st->ports[i].first)
 				printf("-%u", st->ports[i].last);
 		}
+		if (st->n_ports)
+			printf(", merging what %u socket%s receive%s", st->receivers,
+			       st->receivers == 1 ? "" : "s", st->receivers == 1 ? "s" : "");
 		putchar('\n');
+	}
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+		int64_t ns = fl_lane_flush_ns(i);
+
+		if (ns > 0)
+			printf("lane:     fl%u waits up to %" PRId64 " us for more of a stream\n",
+			       i, ns / 1000);
 	}
 	if (metrics && ms->attached)
 		printf("metrics:  on %s, %u peers, %u prefixes\n", opt_interface, ms->peers,

@@ -10,6 +10,7 @@
 struct fl_module_state {
 	char version[32];
 	uint32_t namespaces; /* in which it is on */
+	uint32_t receivers;  /* sockets whose datagrams are merged on receipt */
 	struct fl_port_range {
 		uint16_t first, last;
 	} * ports;
@@ -27,6 +28,14 @@ void fl_module_state_free(struct fl_module_state *st);
  * over. */
 struct nlmsghdr;
 void fl_module_parse(const struct nlmsghdr *nlh, struct fl_module_state *st);
+
+/* lanes.c: what lanes wait to merge what they have decrypted, in the caller's network namespace.
+ * fl_lane_flush_ns(): -ENODEV: no such lane; other -errno: cannot tell.
+ * fl_lanes_on(): 0 lanes means those that are there. FL_DEGRADED after saying what failed.
+ * fl_lanes_off(): undoes only what fl_lanes_on() did. */
+int64_t fl_lane_flush_ns(unsigned int lane);
+int fl_lanes_on(unsigned int lanes);
+void fl_lanes_off(void);
 
 /* load.c: the kernel's module loader. path NULL: where depmod put it. Prints what is wrong,
  * returns enum fl_exit. */

@@ -57,6 +57,10 @@ void fl_module_parse(const struct nlmsghdr *nlh, struct fl_module_state *st)
 			if (!mnl_attr_validate(attr, MNL_TYPE_U32))
 				st->namespaces = mnl_attr_get_u32(attr);
 			break;
+		case FAIRLEAD_A_RECEIVERS:
+			if (!mnl_attr_validate(attr, MNL_TYPE_U32))
+				st->receivers = mnl_attr_get_u32(attr);
+			break;
 		case FAIRLEAD_A_PORTS:
 			read_range(attr, st);
 			break;

@@ -1,0 +1,223 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 300
+#
+# fairlead.ko, the receive half: what one peer sends is merged at GRO and split before WireGuard; nobody
+# else notices, and a wire that loses, doubles, swaps and spoils datagrams changes nothing but the pace.
+# shellcheck source=selftests/lib.sh
+. "$TOP/selftests/lib.sh"
+# shellcheck source=selftests/wire.sh
+. "$TOP/selftests/wire.sh"
+
+rx() { counter "rx_$1" $B; }
+receivers() { status "${1:-$B}" | jq '.module.receivers'; }
+
+# What was merged was split: every burst is one datagram and those that joined it.
+books_balance() {
+	status $B >"$W/books"
+	jq '.module.counters | with_entries(select(.key | test("rx")))' "$W/books"
+	jq -e '.module.counters | .rx_left == 0 and .drop_rx == 0 and
+		.rx_merged + .rx_bursts == .rx_split' "$W/books" >/dev/null
+}
+
+merges() { # $@ a command that must make bursts arrive
+	local before
+
+	before=$(rx merged)
+	"$@" >/dev/null && after=$(rx merged) && echo "$((after - before)) merged" && test "$after" -gt $((before + 100))
+}
+
+stream() { a timeout 30 "$XFER" tcp 10.200.0.2 7000 "${1:-4000000}"; }
+
+# Where A finds B: it must not depend on who speaks first.
+reach() { a wg set fl0 peer "$(wg pubkey <"$W/b.key")" endpoint "192.0.2.2:$1"; }
+
+up() { # B's lane, whose IPv6 address went when it went down
+	ip -n $B link set fl0 up
+	ip -n $B addr replace fd00:200::2/64 dev fl0 nodad
+}
+
+modprobe fairlead
+
+### a stock sender
+
+wire 4
+on $B
+check "the socket is found" poll 5 eval 'a ping -q -c 1 -W 1 10.200.0.2; test "$(receivers)" -ge 1'
+# Over veth it sends one datagram at a time, so that there is little to merge.
+check "what a stock peer sends arrives whole" streams_whole
+check "every datagram that was merged was split" books_balance
+check "the other namespace's sockets are left alone" test "$(receivers $A)" -eq 0
+check "the device's features are as they were" \
+	bash -c "ip netns exec $B ethtool -k vb | grep -q '^rx-gro-list: off'"
+merged=$(rx merged)
+check "other UDP on the same device arrives" a "$XFER" udp 192.0.2.2 7000 100-1400+10
+check "and is not merged" test "$(rx merged)" -eq "$merged"
+
+### the lanes
+
+flush_ns() { b cat /sys/class/net/fl0/gro_flush_timeout; }
+check "on: the lane waits for more of a stream" test "$(flush_ns)" -eq 20000
+check "status names the lane" eval 'status $B | jq -e ".module.lanes == [{interface: \"fl0\", gro_flush_timeout_ns: 20000}]"'
+modprobe fairlead # stays for what follows
+off $B
+check "off: it does not" test "$(flush_ns)" -eq 0
+b sh -c 'echo 5000 >/sys/class/net/fl0/gro_flush_timeout'
+on $B
+check "somebody's own value stays when switched on" test "$(flush_ns)" -eq 5000
+off $B
+check "and off" test "$(flush_ns)" -eq 5000
+b sh -c 'echo 0 >/sys/class/net/fl0/gro_flush_timeout'
+ip -n $B link set fl0 down
+ip -n $B link set fl0 name fl9
+check_fails 3 "fl0: there is no such lane yet: after .fairlead mesh up. say .fairlead accel on. again" \
+	"on before there is a lane" on $B
+ip -n $B link set fl9 name fl0
+up
+check_fails 3 "/sys belongs to another network namespace" "on with the /sys of another namespace" \
+	nsenter --net=/run/netns/$B "$FAIRLEAD" accel on module -c "$W/mesh.conf" -k "$W/b.key"
+on $B
+b ping -q -c 1 -W 1 10.200.0.1 >/dev/null
+
+### both sides
+
+on $A
+check "bursts from the other side are merged, and the stream arrives whole" merges stream
+check "both families through the tunnel" streams_whole
+check "datagrams of all sizes, fragmented ones too" \
+	a "$XFER" udp 10.200.0.2 7000 0-1500+53 1372 1392 1393 9000 32768 65507
+check "nothing is held after silence" a ping -q -c 10 -i 0.02 -W 1 10.200.0.2
+check "the books balance" books_balance
+
+# A datagram whose ECN differs may not be in the burst of the others.
+b nft -f - <<-NFT
+	table inet t {
+		chain in {
+			type filter hook input priority 0
+			iifname fl0 udp dport 7000 ip ecn ect0 counter
+			iifname fl0 udp dport 7000 ip ecn not-ect counter
+		}
+	}
+NFT
+a "$XFER" mark 10.200.0.2 7000 300 >/dev/null
+ecn_is() { b nft -j list table inet t | jq -e "[.. | .counter? | select(. != null).packets] == [$1, $1]"; }
+check "ECN that changes inside a burst reaches each datagram" poll 5 ecn_is 150
+b nft delete table inet t
+
+# Bursts that the device takes whole arrive whole.
+for end in $A:va $B:vb; do
+	ip netns exec ${end%:*} ethtool -K ${end#*:} tso on gso on tx-udp-segmentation on tx-gso-list on >/dev/null
+done
+check "bursts that cross the link uncut are split, too" streams_whole
+for end in $A:va $B:vb; do
+	ip netns exec ${end%:*} ethtool -K ${end#*:} tso off gso off tx-udp-segmentation off tx-gso-list off >/dev/null
+done
+
+### others that look at the datagrams
+
+ip netns exec $B tcpdump -ni vb -w "$W/pcap" udp 2>/dev/null &
+capture=$!
+poll 5 test -s "$W/pcap"
+check "while somebody captures, the stream arrives whole" stream
+kill $capture
+wait $capture 2>/dev/null
+
+ip netns exec $B "$XFER" raw >"$W/raw" &
+raw=$!
+sleep 0.3
+check "while a raw socket listens to UDP, the stream arrives whole" stream 1000000
+kill -INT $raw
+wait $raw
+check "and the raw socket has got each datagram" test "$(<"$W/raw")" -ge $((1000000 / 1380))
+
+b nft -f - <<-NFT
+	table inet t {
+		chain pre { type nat hook prerouting priority dstnat; udp dport 51999 redirect to :51820; }
+		chain in { type filter hook input priority 0; ct state established,related,new accept; }
+	}
+NFT
+check "with conntrack and NAT on the way in, streams arrive whole" streams_whole
+reach 51999
+check "to a port that NAT redirects, too" stream
+b nft delete table inet t
+
+### sockets that come and go
+
+b wg set fl0 listen-port 51821
+reach 51821
+check "at another port nothing is merged" eval 'm=$(rx merged); stream 300000 && test "$(rx merged)" -eq "$m"'
+b wg set fl0 listen-port 51820
+reach 51820
+check "back at the old one, its new socket is merged for" merges stream
+ip -n $B link set fl0 down
+up
+b ping -q -c 1 -W 1 10.200.0.1 >/dev/null
+check "after down and up, too" merges stream
+modprobe fairlead
+off $B
+check "switched off, nothing is merged" eval 'm=$(rx merged); stream 300000 && test "$(rx merged)" -eq "$m"'
+on $B
+check "switched on again, it is" merges stream
+
+: >"$W/streaming"
+while [ -e "$W/streaming" ]; do
+	stream 2000000 || break
+done >"$W/streams" &
+stream=$!
+cycles=0
+while [ $cycles -lt 6 ]; do
+	off $B && off $A || break
+	! grep -q ^fairlead /proc/modules || break
+	on $B && on $A || break
+	cycles=$((cycles + 1))
+	sleep 0.1
+done
+rm "$W/streaming"
+wait $stream
+check "the module goes and comes on the receiver under traffic: every stream whole" test $?$cycles -eq 06
+check "and afterwards merges" merges stream
+
+### a bad wire
+
+bad() { # $1 what netem does
+	a tc qdisc replace dev va root netem $1
+	b tc qdisc replace dev vb root netem $1
+	stream 1500000
+}
+check "netem loss: whole" bad "loss 1%"
+check "netem reorder: whole" bad "delay 1ms reorder 30% 50%"
+check "netem duplicate: whole" bad "duplicate 10%"
+check "netem corrupt: whole" bad "corrupt 1%"
+a tc qdisc del dev va root
+b tc qdisc del dev vb root
+check "no datagram was dropped by us" test "$(counter drop_rx $B)" -eq 0
+
+### going away under traffic
+
+a timeout 20 "$XFER" tcp 10.200.0.2 7000 400000000 >/dev/null 2>&1 &
+stream=$!
+sleep 0.5
+ip -n $B link del fl0
+sleep 0.2
+check "the tunnel goes under traffic: its socket is let go" test "$(receivers)" -eq 0
+kill $stream 2>/dev/null
+wait $stream
+unwire
+
+wire 6 2
+on $A
+on $B
+check "IPv6 underlay, two lanes: streams arrive whole" streams_whole
+check "on the second lane, too" a "$XFER" tcp 10.201.0.2 7000 2000000
+check "both lanes' datagrams are merged" books_balance
+check "both lanes' sockets were found" test "$(receivers)" -ge 2
+check "IPv6 underlay: datagrams of all sizes" a "$XFER" udp fd00:200::2 7000 0-1500+53 1352 1372 1373 9000 65487
+a timeout 20 "$XFER" tcp fd00:200::2 7000 400000000 >/dev/null 2>&1 &
+stream=$!
+sleep 0.5
+unwire
+kill $stream 2>/dev/null
+wait $stream
+check "both namespaces go under traffic: the module unloads" poll 10 rmmod fairlead
+
+done_testing

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# For tests of the module, after lib.sh: two namespaces with WireGuard between them.
+#
+#    netns $A                                     netns $B
+#   fl0 10.200.0.1  fd00:200::1                  fl0 10.200.0.2  fd00:200::2
+#    │ UDP 51820                                  │ UDP 51820
+#   va 192.0.2.1    2001:db8::1  ───── veth ─────  vb 192.0.2.2   2001:db8::2
+#
+# The ends of the veth behave like two NICs: no segmentation offload, so that what crosses are
+# datagrams of the link's MTU. WireGuard is set up with wg(8): the module needs none of our mesh.
+
+XFER=$BUILD/selftests/vm/xfer
+W=${lib_work:?}
+umask 077
+A=fl-a B=fl-b
+
+a() { ip netns exec $A "$@"; }
+b() { ip netns exec $B "$@"; }
+
+teardown() {
+	[ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null
+	ip netns del $A 2>/dev/null
+	ip netns del $B 2>/dev/null
+	rmmod fairlead 2>/dev/null
+}
+at_exit teardown
+
+# wire FAMILY [LANES]: of the underlay, 4 or 6
+wire() {
+	local end ns dev n lane
+
+	ip netns add $A
+	ip netns add $B
+	ip link add va netns $A type veth peer name vb netns $B
+	for end in $A:va:1 $B:vb:2; do
+		IFS=: read -r ns dev n <<<"$end"
+		ip -n $ns link set lo up
+		ip -n $ns addr add 192.0.2.$n/24 dev $dev
+		ip -n $ns addr add 2001:db8::$n/64 dev $dev nodad
+		ip -n $ns link set $dev up
+		ip netns exec $ns ethtool -K $dev tso off gso off tx-udp-segmentation off \
+			tx-gso-list off gro on >/dev/null
+		for ((lane = 0; lane < ${2:-1}; lane++)); do
+			ip -n $ns link add fl$lane type wireguard
+			ip -n $ns addr add 10.20$lane.0.$n/24 dev fl$lane
+			ip -n $ns addr add fd00:20$lane::$n/64 dev fl$lane nodad
+		done
+	done
+	wg genkey >"$W/a.key"
+	wg genkey >"$W/b.key"
+	for ((lane = 0; lane < ${2:-1}; lane++)); do
+		peer $A "$W/a.key" "$W/b.key" 2 "$1" $lane
+		peer $B "$W/b.key" "$W/a.key" 1 "$1" $lane
+	done
+	b "$XFER" serve 7000 &
+	SERVER=$!
+	poll 10 a "$XFER" tcp 10.200.0.2 7000 1000 >/dev/null 2>&1
+	cat >"$W/mesh.conf" <<-CONF
+		[Mesh]
+		Name = test
+		ListenPort = 51820
+		Lanes = ${2:-1}
+		[Node "a"]
+		PublicKey = $(wg pubkey <"$W/a.key")
+		Endpoint = 192.0.2.1:51820
+		Address = 10.200.0.1/32, fd00:200::1/128
+		[Node "b"]
+		PublicKey = $(wg pubkey <"$W/b.key")
+		Endpoint = 192.0.2.2:51820
+		Address = 10.200.0.2/32, fd00:200::2/128
+	CONF
+}
+
+# $1 netns  $2 its key  $3 the other's key  $4 the other's number  $5 family  $6 lane, or 0
+peer() {
+	local lane=${6:-0} ep
+	ep=192.0.2.$4:$((51820 + lane))
+	[ "$5" = 6 ] && ep="[2001:db8::$4]:$((51820 + lane))"
+	ip netns exec "$1" wg set fl$lane listen-port $((51820 + lane)) private-key "$2" \
+		peer "$(wg pubkey <"$3")" endpoint "$ep" allowed-ips "10.20$lane.0.$4/32,fd00:20$lane::$4/128"
+	ip -n "$1" link set fl$lane up
+}
+
+unwire() {
+	kill $SERVER
+	SERVER=
+	ip netns del $A
+	ip netns del $B
+}
+
+accel() { # in $1: on|off|status…
+	local ns=$1
+	shift
+	ip netns exec "$ns" "$FAIRLEAD" accel "$@"
+}
+on() { accel "$1" on module -c "$W/mesh.conf" -k "$W/${1#fl-}.key"; }
+off() { accel "$1" off module; }
+# Status is 3 here, as metrics are off.
+status() { accel "${1:-$A}" status -j; }
+counter() { status "${2:-$A}" | jq -e ".module.counters.$1" || echo -1; }
+
+streams_whole() { a "$XFER" tcp 10.200.0.2 7000 4000000 && a "$XFER" tcp fd00:200::2 7000 4000000; }

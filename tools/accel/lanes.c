@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How long a lane waits for more of a TCP stream before it passes on what it has decrypted.
+ *
+ * WireGuard's decrypting worker schedules the peer's NAPI for each packet, and the poll follows at
+ * once: GRO sees one packet at a time and merges next to nothing. The kernel's own knob against this
+ * is the device's gro_flush_timeout. Only full segments of a stream wait; whatever ends a write (PSH)
+ * or is no TCP goes at once.
+ */
+#include "../lib/file.h"
+#include "../lib/msg.h"
+#include "../mesh/conf.h"
+#include "accel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Our own value, by which we know that it was us; measured in docs/module.md. */
+#define FLUSH_NS 20000
+
+/* A number that sysfs tells of an interface, or -errno. */
+static int64_t read_number(const char *name, const char *what)
+{
+	char path[64 + IFNAMSIZ], *text;
+	int64_t value;
+	int err;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", name, what);
+	err = fl_file_read(path, 64, &text, NULL);
+	if (err)
+		return err;
+	value = strtoll(text, NULL, 10);
+	free(text);
+	return value;
+}
+
+static int write_flush(const char *name, unsigned int ns)
+{
+	char path[64 + IFNAMSIZ], text[16];
+	int fd, len, err = 0;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/gro_flush_timeout", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	len = snprintf(text, sizeof(text), "%u\n", ns);
+	if (write(fd, text, len) != len)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int64_t fl_lane_flush_ns(unsigned int lane)
+{
+	char name[IFNAMSIZ];
+	unsigned int index;
+
+	snprintf(name, sizeof(name), "fl%u", lane);
+	index = if_nametoindex(name);
+	if (!index)
+		return -ENODEV;
+	/* /sys shows the network namespace of whoever mounted it. */
+	if (read_number(name, "ifindex") != index)
+		return -EXDEV;
+	return read_number(name, "gro_flush_timeout");
+}
+
+int fl_lanes_on(unsigned int lanes)
+{
+	int64_t err;
+
+	for (unsigned int lane = 0; lane < (lanes ? lanes : FL_MESH_LANES); lane++) {
+		char name[IFNAMSIZ];
+
+		snprintf(name, sizeof(name), "fl%u", lane);
+		err = fl_lane_flush_ns(lane);
+		if (err == -ENODEV && !lanes && lane)
+			continue;
+		/* Somebody's own value stays. */
+		if (err == 0)
+			err = write_flush(name, FLUSH_NS);
+		if (err == -ENODEV)
+			fl_warn("%s: there is no such lane yet: after `fairlead mesh up` say "
+				"`fairlead accel on` again",
+				name);
+		else if (err == -EXDEV)
+			fl_warn("%s: /sys belongs to another network namespace: cannot set "
+				"gro_flush_timeout",
+				name);
+		else if (err < 0)
+			fl_warn("%s: cannot set gro_flush_timeout: %s", name, strerror(-err));
+		if (err < 0)
+			return FL_DEGRADED;
+	}
+	return FL_OK;
+}
+
+void fl_lanes_off(void)
+{
+	for (unsigned int lane = 0; lane < FL_MESH_LANES; lane++) {
+		char name[IFNAMSIZ];
+
+		snprintf(name, sizeof(name), "fl%u", lane);
+		if (fl_lane_flush_ns(lane) == FLUSH_NS)
+			write_flush(name, 0);
+	}
+}
