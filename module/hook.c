@@ -16,6 +16,8 @@
 #include <linux/sched.h>
 #include <linux/udp.h>
 #include <net/dst.h>
+#include <net/ip.h>
+#include <net/route.h>
 #if IS_ENABLED(CONFIG_NF_CONNTRACK)
 #include <net/netfilter/nf_conntrack.h>
 #endif
@@ -121,6 +123,15 @@ static bool merged(const struct sk_buff *skb)
 	       (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4);
 }
 
+/* Will the stack give it to the socket that is bound to the port, and is nothing left to be done on
+ * the way there? Somebody may have chosen a socket already, or may be about to (a BPF program); a
+ * connection that is not confirmed yet is confirmed behind us. */
+static bool plain_delivery(const struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	return !skb->sk && !unconfirmed(skb) &&
+	       !rcu_access_pointer(state->net->bpf.run_array[NETNS_BPF_SK_LOOKUP]);
+}
+
 static unsigned int in4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const unsigned int hlen = sizeof(struct iphdr) + sizeof(struct udphdr);
@@ -133,6 +144,11 @@ static unsigned int in4(void *priv, struct sk_buff *skb, const struct nf_hook_st
 	fn = fairlead_pernet(state->net);
 	if (!fn || !test_bit(ntohs(udp_hdr(skb)->dest), fn->ports))
 		return NF_ACCEPT;
+	if (!plain_delivery(skb, state) || inet_sdif(skb) ||
+	    skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+		fairlead_count(fn, RX_LEFT);
+		return NF_ACCEPT;
+	}
 	return fairlead_receive_split(fn, skb, state, hlen);
 }
 
@@ -148,6 +164,11 @@ static unsigned int in6(void *priv, struct sk_buff *skb, const struct nf_hook_st
 	fn = fairlead_pernet(state->net);
 	if (!fn || !test_bit(ntohs(udp_hdr(skb)->dest), fn->ports))
 		return NF_ACCEPT;
+	if (!plain_delivery(skb, state) || inet6_sdif(skb) ||
+	    ipv6_addr_is_multicast(&ip6h->daddr)) {
+		fairlead_count(fn, RX_LEFT);
+		return NF_ACCEPT;
+	}
 	return fairlead_receive_split(fn, skb, state, hlen);
 }
 

@@ -24,15 +24,20 @@
  * Context: gro_receive() runs in softirq (or with BH off) on the RCU read side, the hook likewise.
  * The list of sockets is changed under recv_lock and read under RCU. A socket that is on the list is
  * held by a reference, which outlives its close; such sockets are forgotten when the next one comes.
+ * What the hook calls from a packet that a queue of netfilter gave back would run with BH on, so that it
+ * switches BH off itself.
  */
 #include "compat.h"
 #include "fairlead.h"
 
+#include <linux/ctype.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/kernel.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 #include <linux/stop_machine.h>
+#include <linux/string.h>
 #include <linux/udp.h>
 #include <net/dst.h>
 #include <net/addrconf.h>
@@ -59,6 +64,14 @@ static bool leaving; /* recv_lock */
 
 /* ---- merging ---------------------------------------------------------------------------------- */
 
+/* If somebody else than us should cut the packet, IDs are counted up from the first one's. With DF they
+ * mean nothing (RFC 6864, 4.1), and senders leave them 0. */
+static bool id_follows(const struct iphdr *first, unsigned int count, const struct iphdr *iph)
+{
+	return (u16)(ntohs(first->id) + count) == ntohs(iph->id) ||
+	       (iph->frag_off & htons(IP_DF) && first->id == iph->id);
+}
+
 /* Everything but payload, IPv4 ID and checksums. off: of the UDP header, behind the bare IP header. */
 static bool same_headers(const struct sk_buff *p, const u8 *udp, unsigned int off, bool v6)
 {
@@ -75,20 +88,42 @@ static bool same_headers(const struct sk_buff *p, const u8 *udp, unsigned int of
 		const struct iphdr *a = (const void *)(udp_p - sizeof(*a)),
 				   *b = (const void *)(udp - sizeof(*b));
 
-		/* If somebody else than us should cut it, the IDs will be counted up. */
 		return a->saddr == b->saddr && a->daddr == b->daddr && a->tos == b->tos &&
 		       a->ttl == b->ttl && a->frag_off == b->frag_off &&
-		       (u16)(ntohs(a->id) + NAPI_GRO_CB(p)->count) == ntohs(b->id);
+		       id_follows(a, NAPI_GRO_CB(p)->count, b);
 	}
+}
+
+/* udp: a UDP header of len bytes of datagram, with four bytes of payload and whatever comes before it
+ * in linear memory. GRO takes IPv6 extension headers, we do not: then the bytes before are no IPv6
+ * header that says so much. */
+static bool mergeable(const struct sk_buff *skb, const struct udphdr *udp, unsigned int len,
+		      bool v6)
+{
+	const struct ipv6hdr *ip6h = (const void *)((const u8 *)udp - sizeof(*ip6h));
+
+	if (v6 && (ip6h->nexthdr != IPPROTO_UDP || ntohs(ip6h->payload_len) != len))
+		return false;
+	return *(const __le32 *)(udp + 1) == FAIRLEAD_WG_DATA && ntohs(udp->len) == len &&
+	       udp->check && !skb->encapsulation;
+}
+
+/* Switched off for the socket's port, it is merged for only where the kernel would do so by itself. */
+static bool wanted(const struct fairlead_net *fn, const struct sock *sk, const struct sk_buff *skb)
+{
+	return test_bit(inet_sk(sk)->inet_num, fn->ports) ||
+	       skb->dev->features & NETIF_F_GRO_FRAGLIST;
 }
 
 /* Returns the datagram that GRO must pass on now, if any. With flush set in skb's control block, skb
  * itself is not to be held. */
 static struct sk_buff *gro_receive(struct sock *sk, struct list_head *head, struct sk_buff *skb)
 {
-	unsigned int off = skb_gro_offset(skb), udp_off = off - sizeof(struct udphdr), ulen;
+	unsigned int off = skb_gro_offset(skb), udp_off = off - sizeof(struct udphdr);
+	const unsigned int ulen = skb_gro_len(skb) + sizeof(struct udphdr);
 	const bool v6 = NAPI_GRO_CB(skb)->is_ipv6;
 	struct fairlead_net *fn = fairlead_pernet(sock_net(sk));
+	const struct udphdr *udp;
 	struct sk_buff *p;
 	const u8 *data;
 
@@ -97,11 +132,8 @@ static struct sk_buff *gro_receive(struct sock *sk, struct list_head *head, stru
 	NAPI_GRO_CB(skb)->is_flist = 1;
 
 	data = skb_gro_header(skb, off + sizeof(__le32), off);
-	ulen = data ? ntohs(((const struct udphdr *)(data - sizeof(struct udphdr)))->len) : 0;
-	if (!fn || !test_bit(inet_sk(sk)->inet_num, fn->ports) || !data ||
-	    *(const __le32 *)data != FAIRLEAD_WG_DATA ||
-	    ulen != skb_gro_len(skb) + sizeof(struct udphdr) ||
-	    !((const struct udphdr *)(data - sizeof(struct udphdr)))->check || skb->encapsulation)
+	udp = data ? (const void *)(data - sizeof(*udp)) : NULL;
+	if (!udp || !wanted(fn, sk, skb) || !mergeable(skb, udp, ulen, v6))
 		NAPI_GRO_CB(skb)->flush = 1;
 
 	list_for_each_entry(p, head, list)
@@ -117,8 +149,7 @@ static struct sk_buff *gro_receive(struct sock *sk, struct list_head *head, stru
 		if (ulen > ntohs(uh->len) || skb->ip_summed != p->ip_summed ||
 		    skb->csum_level != p->csum_level ||
 		    p->len + skb_gro_len(skb) > 65535 - udp_off ||
-		    !same_headers(p, data - sizeof(struct udphdr), udp_off, v6) ||
-		    !pskb_may_pull(skb, off))
+		    !same_headers(p, (const u8 *)udp, udp_off, v6) || !pskb_may_pull(skb, off))
 			return p;
 
 		if (NAPI_GRO_CB(p)->last == p)
@@ -185,26 +216,47 @@ static bool splittable(const struct sk_buff *skb, unsigned int hlen)
 /* Netfilter may have changed the first datagram's headers: the same goes for the others. */
 static void follow(struct sk_buff *seg, const struct sk_buff *first, int family)
 {
-	*(u32 *)udp_hdr(seg) = *(u32 *)udp_hdr(first);
+	struct udphdr *uh = udp_hdr(seg);
+	__be32 *ports = (__be32 *)uh, *ports_of_first = (__be32 *)udp_hdr(first);
+	bool changed = false;
+
+	if (unlikely(*ports != *ports_of_first)) {
+		inet_proto_csum_replace4(&uh->check, seg, *ports, *ports_of_first, false);
+		*ports = *ports_of_first;
+		changed = true;
+	}
 	if (family == AF_INET) {
 		struct iphdr *to = ip_hdr(seg);
 		const struct iphdr *from = ip_hdr(first);
 
-		if (likely(to->saddr == from->saddr && to->daddr == from->daddr &&
-			   to->tos == from->tos))
-			return;
-		to->saddr = from->saddr;
-		to->daddr = from->daddr;
-		to->tos = from->tos;
-		ip_send_check(to);
+		if (unlikely(to->saddr != from->saddr || to->daddr != from->daddr ||
+			     to->tos != from->tos)) {
+			inet_proto_csum_replace4(&uh->check, seg, to->saddr, from->saddr, true);
+			inet_proto_csum_replace4(&uh->check, seg, to->daddr, from->daddr, true);
+			to->saddr = from->saddr;
+			to->daddr = from->daddr;
+			to->tos = from->tos;
+			ip_send_check(to);
+			changed = true;
+		}
 	} else {
 		struct ipv6hdr *to = ipv6_hdr(seg);
 		const struct ipv6hdr *from = ipv6_hdr(first);
 
 		*(__be32 *)to = *(__be32 *)from;
-		to->saddr = from->saddr;
-		to->daddr = from->daddr;
+		if (unlikely(!ipv6_addr_equal(&to->saddr, &from->saddr) ||
+			     !ipv6_addr_equal(&to->daddr, &from->daddr))) {
+			inet_proto_csum_replace16(&uh->check, seg, to->saddr.s6_addr32,
+						  from->saddr.s6_addr32, true);
+			inet_proto_csum_replace16(&uh->check, seg, to->daddr.s6_addr32,
+						  from->daddr.s6_addr32, true);
+			to->saddr = from->saddr;
+			to->daddr = from->daddr;
+			changed = true;
+		}
 	}
+	if (changed && !uh->check)
+		uh->check = CSUM_MANGLED_0;
 }
 
 /*
@@ -230,12 +282,18 @@ static struct sk_buff *split(struct sk_buff *skb, unsigned int hlen, int family,
 		__skb_push(seg, hlen);
 		skb_reset_network_header(seg);
 		skb_set_transport_header(seg, hlen - sizeof(*uh));
+		/* GRO has verified each of them. */
+		seg->ip_summed = skb->ip_summed;
+		seg->csum_level = skb->csum_level;
 		follow(seg, skb, family);
 		seg->dev = skb->dev;
 		seg->skb_iif = skb->skb_iif;
 		seg->protocol = skb->protocol;
 		seg->pkt_type = skb->pkt_type;
 		seg->mark = skb->mark;
+#ifdef CONFIG_NETWORK_SECMARK
+		seg->secmark = skb->secmark;
+#endif
 		memcpy(seg->cb, skb->cb, sizeof(seg->cb));
 		skb_orphan(seg);
 	}
@@ -266,61 +324,75 @@ static void count_delivered(struct net *net, const struct sk_buff *skb, int fami
 	}
 }
 
+static bool policy_allows(struct sock *sk, struct sk_buff *skb, int family)
+{
+	return family == AF_INET6 ? xfrm6_policy_check(sk, XFRM_POLICY_IN, skb) :
+				    xfrm4_policy_check(sk, XFRM_POLICY_IN, skb);
+}
+
+/* One by one into the socket, which takes every one of them. BH off. */
+static void deliver(struct fairlead_net *fn, struct sock *sk, struct sk_buff *skb,
+		    unsigned int pull, int (*encap_rcv)(struct sock *sk, struct sk_buff *skb))
+{
+	struct sk_buff *next;
+
+	for (; skb; skb = next) {
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		__skb_pull(skb, pull);
+		if (unlikely(encap_rcv(sk, skb)))
+			fairlead_drop(fn, skb, FAIRLEAD_STAT_DROP_RX);
+	}
+}
+
+/* The long way, one by one, for which each needs the first one's route. RCU read side, BH off. */
+static void pass_on(struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct dst_entry *dst = skb_dst(skb);
+	struct sk_buff *next;
+
+	for (; skb; skb = next) {
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		if (!skb_dst(skb))
+			skb_dst_set_noref(skb, dst);
+		state->okfn(state->net, state->sk, skb);
+	}
+}
+
 /*
  * skb is a merged packet with hlen bytes of IP and UDP header in its linear part, for a port of ours.
- * Returns the verdict: NF_STOLEN after WireGuard has got each datagram, in their order.
+ * Returns the verdict: NF_STOLEN after WireGuard has got each datagram, in their order. RCU read side.
  */
 unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb,
 				    const struct nf_hook_state *state, unsigned int hlen)
 {
 	const int family = state->pf == NFPROTO_IPV6 ? AF_INET6 : AF_INET;
+	struct sock *sk = find_receiver(fn, ntohs(udp_hdr(skb)->dest), family);
 	int (*encap_rcv)(struct sock * sk, struct sk_buff * skb);
-	struct sk_buff *list, *next;
 	unsigned int n;
-	struct sock *sk;
 	bool raw;
 
-	sk = find_receiver(fn, ntohs(udp_hdr(skb)->dest), family);
 	encap_rcv = sk ? READ_ONCE(udp_sk(sk)->encap_rcv) : NULL;
-	if (!encap_rcv || !splittable(skb, hlen) || !skb_csum_unnecessary(skb)) {
+	raw = unlikely(raw_listens(state->net, family));
+	if (!encap_rcv || !splittable(skb, hlen) || !skb_csum_unnecessary(skb) ||
+	    (!raw && !policy_allows(sk, skb, family))) {
 		fairlead_count(fn, RX_LEFT);
 		return NF_ACCEPT;
 	}
-	raw = unlikely(raw_listens(state->net, family));
-	if (!raw) {
-		if (!(family == AF_INET6 ? xfrm6_policy_check(sk, XFRM_POLICY_IN, skb) :
-					   xfrm4_policy_check(sk, XFRM_POLICY_IN, skb))) {
-			fairlead_drop(fn, skb, FAIRLEAD_STAT_DROP_RX);
-			return NF_STOLEN;
-		}
-		nf_reset_ct(skb);
-	}
 
-	list = split(skb, hlen, family, &n);
+	local_bh_disable();
+	skb->next = split(skb, hlen, family, &n);
 	fairlead_count(fn, RX_BURSTS);
 	this_cpu_add(fn->stats->count[FAIRLEAD_STAT_RX_SPLIT], n);
 	if (raw) {
-		/* The long way, one by one: that takes a route each. */
-		for (next = list; next; next = next->next)
-			skb_dst_set(next, dst_clone(skb_dst(skb)));
+		pass_on(skb, state);
 	} else {
+		nf_reset_ct(skb);
 		count_delivered(state->net, skb, family, n);
+		deliver(fn, sk, skb, hlen - sizeof(struct udphdr), encap_rcv);
 	}
-
-	for (; skb; skb = next) {
-		next = list;
-		if (list)
-			list = list->next;
-		skb_mark_not_on_list(skb);
-		if (raw) {
-			state->okfn(state->net, state->sk, skb);
-			continue;
-		}
-		__skb_pull(skb, hlen - sizeof(struct udphdr));
-		/* Not WireGuard's way: it takes everything. */
-		if (unlikely(encap_rcv(sk, skb)))
-			fairlead_drop(fn, skb, FAIRLEAD_STAT_DROP_RX);
-	}
+	local_bh_enable();
 	return NF_STOLEN;
 }
 
@@ -334,13 +406,35 @@ static void forget(struct receiver *r)
 	kfree_rcu(r, rcu);
 }
 
-/* A socket that the kernel itself made for a tunnel: WireGuard's, as far as can be told from outside. */
-static bool attachable(const struct sock *sk)
+/* From outside only the name of the function that takes its datagrams tells whose socket it is. Another
+ * tunnel's must not be touched, whatever ports somebody has named: only WireGuard is known to close its
+ * sockets before the namespace is taken apart. */
+static bool is_wireguard(const struct sock *sk)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%ps", READ_ONCE(udp_sk(sk)->encap_rcv));
+	return str_has_prefix(name, "wg_receive") && !isalnum(name[10]) && name[10] != '_';
+}
+
+static bool attachable(const struct fairlead_net *fn, const struct sock *sk)
 {
 	const struct socket *sock = READ_ONCE(sk->sk_socket); /* freed after an RCU grace period */
 
-	return sock && !sock->file && READ_ONCE(udp_sk(sk)->encap_type) == 1 &&
-	       READ_ONCE(udp_sk(sk)->encap_rcv) && !READ_ONCE(udp_sk(sk)->gro_receive);
+	return fairlead_pernet(sock_net(sk)) == fn && sock && !sock->file &&
+	       READ_ONCE(udp_sk(sk)->encap_type) == 1 && !READ_ONCE(udp_sk(sk)->gro_receive) &&
+	       is_wireguard(sk);
+}
+
+/* RCU read side. */
+static bool attached(const struct fairlead_net *fn, const struct sock *sk)
+{
+	struct receiver *r;
+
+	if (FAIRLEAD_SOCKET_GRO)
+		return READ_ONCE(udp_sk(sk)->gro_receive) == gro_receive;
+	list_for_each_entry_rcu(r, &fn->receivers, node) if (r->sk == sk) return true;
+	return false;
 }
 
 /* sk sends from a port of ours; called for each datagram. RCU read side, any context in which softirqs
@@ -350,32 +444,31 @@ void fairlead_receive_attach(struct fairlead_net *fn, struct sock *sk)
 	struct receiver *r, *tmp;
 
 	/* A raw socket may send what looks like ours. */
-	if (!FAIRLEAD_SOCKET_GRO || !sk_fullsock(sk) || !sk_is_udp(sk) ||
-	    likely(READ_ONCE(udp_sk(sk)->gro_receive) == gro_receive) || !attachable(sk))
+	if (!sk_fullsock(sk) || !sk_is_udp(sk) || likely(attached(fn, sk)) || !attachable(fn, sk))
 		return;
 	spin_lock_bh(&recv_lock);
 	list_for_each_entry_safe(r, tmp, &fn->receivers, node) if (sock_flag(r->sk, SOCK_DEAD))
 		forget(r);
-	r = leaving || udp_sk(sk)->gro_receive ? NULL :
-						 kzalloc(sizeof(*r), GFP_ATOMIC | __GFP_NOWARN);
+	r = leaving || attached(fn, sk) ? NULL : kzalloc(sizeof(*r), GFP_ATOMIC | __GFP_NOWARN);
 	if (r) {
 		sock_hold(sk);
 		r->sk = sk;
 		list_add_rcu(&r->node, &fn->receivers);
 		list_add(&r->all, &all_receivers);
-		WRITE_ONCE(udp_sk(sk)->gro_receive, gro_receive);
+		if (FAIRLEAD_SOCKET_GRO)
+			WRITE_ONCE(udp_sk(sk)->gro_receive, gro_receive);
 	}
 	spin_unlock_bh(&recv_lock);
 }
 
-/* Sockets that merge, closed ones left out. fn may be NULL. */
+/* Sockets for which we merge, closed ones left out. fn may be NULL. Caller holds genl_mutex. */
 unsigned int fairlead_receive_count(struct fairlead_net *fn)
 {
 	struct receiver *r;
 	unsigned int n = 0;
 
 	rcu_read_lock();
-	if (fn && fn->hooked)
+	if (FAIRLEAD_SOCKET_GRO && fn && fn->hooked)
 		list_for_each_entry_rcu(r, &fn->receivers, node) n += !sock_flag(r->sk, SOCK_DEAD);
 	rcu_read_unlock();
 	return n;
@@ -409,6 +502,6 @@ void fairlead_receive_exit(void)
 	spin_lock_bh(&recv_lock);
 	leaving = true;
 	spin_unlock_bh(&recv_lock);
-	if (!list_empty(&all_receivers))
+	if (FAIRLEAD_SOCKET_GRO && !list_empty(&all_receivers))
 		stop_machine(detach_all, NULL, NULL);
 }

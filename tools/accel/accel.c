@@ -150,7 +150,7 @@ static int run_on(int argc, char **argv)
 	if (self) {
 		if ((mask & MODULE) && module_on(mesh) == FL_OK) {
 			done |= MODULE;
-			ret = fl_lanes_on(mesh->lanes);
+			ret = fl_lanes_on(opt_interface, mesh->lanes);
 		}
 		if ((mask & METRICS) && metrics_on(mesh, self) == FL_OK)
 			done |= METRICS;
@@ -192,7 +192,7 @@ static int run_off(int argc, char **argv)
 	if (parts(argc, argv, &mask))
 		return FL_USAGE;
 	if (mask & MODULE) {
-		fl_lanes_off();
+		fl_lanes_off(opt_interface);
 		ret = module_off();
 	}
 	if (mask & METRICS) {
@@ -215,6 +215,7 @@ static void status_json(bool loaded, const struct fl_module_state *st, bool metr
 {
 	struct json_object *doc = fl_json_new(1), *mod = json_object_new_object(),
 			   *met = json_object_new_object(), *sub;
+	struct fl_lane_wait lanes[FL_MESH_LANES];
 	char name[16];
 
 	json_object_object_add(doc, "module", mod);
@@ -232,17 +233,16 @@ static void status_json(bool loaded, const struct fl_module_state *st, bool metr
 	json_object_object_add(mod, "ports", sub);
 	fl_json_int(mod, "namespaces", st->namespaces);
 	fl_json_int(mod, "receivers", st->receivers);
+	fl_lanes_read(opt_interface, lanes);
 	sub = json_object_new_array();
 	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
-		int64_t ns = fl_lane_flush_ns(i);
 		struct json_object *lane;
 
-		if (ns < 0)
+		if (lanes[i].flush_ns < 0)
 			continue;
-		snprintf(name, sizeof(name), "fl%u", i);
 		lane = json_object_new_object();
-		fl_json_str(lane, "interface", name);
-		fl_json_int(lane, "gro_flush_timeout_ns", ns);
+		fl_json_str(lane, "interface", lanes[i].name);
+		fl_json_int(lane, "gro_flush_timeout_ns", lanes[i].flush_ns);
 		json_object_array_add(sub, lane);
 	}
 	json_object_object_add(mod, "lanes", sub);
@@ -269,6 +269,7 @@ static void status_json(bool loaded, const struct fl_module_state *st, bool metr
 static void status_text(bool loaded, const struct fl_module_state *st, bool metrics,
 			const struct fl_metrics_status *ms)
 {
+	struct fl_lane_wait lanes[FL_MESH_LANES];
 	struct fl_table *t;
 	char name[16];
 
@@ -287,12 +288,11 @@ static void status_text(bool loaded, const struct fl_module_state *st, bool metr
 			       st->receivers == 1 ? "" : "s", st->receivers == 1 ? "s" : "");
 		putchar('\n');
 	}
+	fl_lanes_read(opt_interface, lanes);
 	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
-		int64_t ns = fl_lane_flush_ns(i);
-
-		if (ns > 0)
-			printf("lane:     fl%u waits up to %" PRId64 " us for more of a stream\n",
-			       i, ns / 1000);
+		if (lanes[i].flush_ns > 0)
+			printf("lane:     %s waits up to %" PRId64 " us for more of a stream\n",
+			       lanes[i].name, lanes[i].flush_ns / 1000);
 	}
 	if (metrics && ms->attached)
 		printf("metrics:  on %s, %u peers, %u prefixes\n", opt_interface, ms->peers,
@@ -343,22 +343,23 @@ static int run_status(int argc, char **argv)
 static const struct fl_opt on_opts[] = {
 	{ 'c', "config", FL_OPT_STR, &opt_config, "FILE", "mesh file (default " FL_MESH_CONF ")" },
 	{ 'k', "key", FL_OPT_STR, &opt_key, "FILE", "key file (default " FL_NODE_KEY ")" },
-	{ 'i', "interface", FL_OPT_STR, &opt_interface, "NAME", "lane interface (default fl0)" },
+	{ 'i', "interface", FL_OPT_STR, &opt_interface, "NAME", "first lane (default fl0)" },
 	{ 'm', "module", FL_OPT_STR, &opt_module, "FILE", "load this fairlead.ko" },
 	{ 'g', "group", FL_OPT_STR, &opt_group, "NAME", "who may read the metrics besides root" },
 	{ 0 },
 };
 
-static const struct fl_opt status_opts[] = {
-	{ 'i', "interface", FL_OPT_STR, &opt_interface, "NAME", "lane interface (default fl0)" },
+static const struct fl_opt interface_opts[] = {
+	{ 'i', "interface", FL_OPT_STR, &opt_interface, "NAME", "first lane (default fl0)" },
 	{ 0 },
 };
 
 const struct fl_verb fl_accel_verbs[] = {
 	{ "on", "[module] [metrics]", "Load the module and attach the BPF programs", on_opts, 0, 2,
 	  run_on },
-	{ "off", "[module] [metrics]", "Switch off what `on` switched on", NULL, 0, 2, run_off },
-	{ "status", "", "Show what is on, and the module's counters", status_opts, 0, 0,
+	{ "off", "[module] [metrics]", "Switch off what `on` switched on", interface_opts, 0, 2,
+	  run_off },
+	{ "status", "", "Show what is on, and the module's counters", interface_opts, 0, 0,
 	  run_status },
 	{ 0 },
 };

@@ -2,6 +2,8 @@
 #ifndef FL_ACCEL_H
 #define FL_ACCEL_H
 
+#include "../mesh/plan.h"
+
 #include <fairlead.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,12 +32,16 @@ struct nlmsghdr;
 void fl_module_parse(const struct nlmsghdr *nlh, struct fl_module_state *st);
 
 /* lanes.c: what lanes wait to merge what they have decrypted, in the caller's network namespace.
- * fl_lane_flush_ns(): -ENODEV: no such lane; other -errno: cannot tell.
+ * first: the interface of lane 0.
  * fl_lanes_on(): 0 lanes means those that are there. FL_DEGRADED after saying what failed.
  * fl_lanes_off(): undoes only what fl_lanes_on() did. */
-int64_t fl_lane_flush_ns(unsigned int lane);
-int fl_lanes_on(unsigned int lanes);
-void fl_lanes_off(void);
+struct fl_lane_wait {
+	char name[IFNAMSIZ];
+	int64_t flush_ns; /* gro_flush_timeout; -ENODEV: no such lane; other -errno: cannot tell */
+};
+void fl_lanes_read(const char *first, struct fl_lane_wait out[FL_MESH_LANES]);
+int fl_lanes_on(const char *first, unsigned int lanes);
+void fl_lanes_off(const char *first);
 
 /* load.c: the kernel's module loader. path NULL: where depmod put it. Prints what is wrong,
  * returns enum fl_exit. */

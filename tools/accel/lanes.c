@@ -9,7 +9,7 @@
  */
 #include "../lib/file.h"
 #include "../lib/msg.h"
-#include "../mesh/conf.h"
+#include "../mesh/plan.h"
 #include "accel.h"
 
 #include <errno.h>
@@ -56,31 +56,43 @@ static int write_flush(const char *name, unsigned int ns)
 	return err;
 }
 
-int64_t fl_lane_flush_ns(unsigned int lane)
+static int64_t flush_ns(const struct if_nameindex *names, const char *name)
 {
-	char name[IFNAMSIZ];
-	unsigned int index;
-
-	snprintf(name, sizeof(name), "fl%u", lane);
-	index = if_nametoindex(name);
-	if (!index)
-		return -ENODEV;
-	/* /sys shows the network namespace of whoever mounted it. */
-	if (read_number(name, "ifindex") != index)
-		return -EXDEV;
-	return read_number(name, "gro_flush_timeout");
+	for (; names && names->if_index; names++) {
+		if (strcmp(names->if_name, name) != 0)
+			continue;
+		/* /sys shows the network namespace of whoever mounted it. */
+		if (read_number(name, "ifindex") != names->if_index)
+			return -EXDEV;
+		return read_number(name, "gro_flush_timeout");
+	}
+	return -ENODEV;
 }
 
-int fl_lanes_on(unsigned int lanes)
+void fl_lanes_read(const char *first, struct fl_lane_wait out[FL_MESH_LANES])
 {
-	int64_t err;
+	/* Not if_nametoindex(): the kernel starts modprobe for a name that is not there. */
+	struct if_nameindex *names = if_nameindex();
+	int err = names ? -ENODEV : -errno;
 
-	for (unsigned int lane = 0; lane < (lanes ? lanes : FL_MESH_LANES); lane++) {
-		char name[IFNAMSIZ];
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+		out[i].flush_ns = err;
+		if (fl_lane_name(first, i, out[i].name) && names)
+			out[i].flush_ns = flush_ns(names, out[i].name);
+	}
+	if_freenameindex(names);
+}
 
-		snprintf(name, sizeof(name), "fl%u", lane);
-		err = fl_lane_flush_ns(lane);
-		if (err == -ENODEV && !lanes && lane)
+int fl_lanes_on(const char *first, unsigned int lanes)
+{
+	struct fl_lane_wait lane[FL_MESH_LANES];
+
+	fl_lanes_read(first, lane);
+	for (unsigned int i = 0; i < (lanes ? lanes : FL_MESH_LANES); i++) {
+		const char *name = lane[i].name;
+		int64_t err = lane[i].flush_ns;
+
+		if (err == -ENODEV && !lanes && i)
 			continue;
 		/* Somebody's own value stays. */
 		if (err == 0)
@@ -101,13 +113,13 @@ int fl_lanes_on(unsigned int lanes)
 	return FL_OK;
 }
 
-void fl_lanes_off(void)
+void fl_lanes_off(const char *first)
 {
-	for (unsigned int lane = 0; lane < FL_MESH_LANES; lane++) {
-		char name[IFNAMSIZ];
+	struct fl_lane_wait lane[FL_MESH_LANES];
 
-		snprintf(name, sizeof(name), "fl%u", lane);
-		if (fl_lane_flush_ns(lane) == FLUSH_NS)
-			write_flush(name, 0);
+	fl_lanes_read(first, lane);
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+		if (lane[i].flush_ns == FLUSH_NS)
+			write_flush(lane[i].name, 0);
 	}
 }
