@@ -24,6 +24,8 @@
 		{ FAIRLEAD_STAT_DROP_CSUM,	"drop_csum" },		\
 		{ FAIRLEAD_STAT_DROP_RX,	"drop_rx" })
 
+/* BPF programs see the arguments below as they are (docs/module.md): new ones go behind the others. */
+
 /* A burst is about to be sent. skb: its first datagram, still by itself. */
 TRACE_EVENT(fairlead_flush,
 	TP_PROTO(const struct sk_buff *skb, const struct net_device *dev, unsigned int datagrams,

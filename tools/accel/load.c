@@ -128,6 +128,11 @@ int fl_module_unload(void)
 		kmod_module_unref(mod);
 	}
 	kmod_unref(ctx);
+	if (err == -EAGAIN) {
+		fl_warn("the module is off, but something holds it in memory: end the BPF programs on its "
+			"tracepoints (`bpftool link` shows them), then say `fairlead accel off` again");
+		return FL_DEGRADED;
+	}
 	if (err < 0 && err != -ENOENT)
 		return fl_fail("cannot unload the module: %s", strerror(-err));
 	return FL_OK;
