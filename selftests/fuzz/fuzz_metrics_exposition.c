@@ -4,6 +4,7 @@
 #include "../../tools/metrics/exposition.h"
 #include "../../tools/metrics/maps.h"
 #include "../../tools/metrics/show.h"
+#include "../../tools/top/model.h"
 
 #include <json-c/json.h>
 #include <stdint.h>
@@ -34,6 +35,7 @@ static int is_utf8(const char *s)
 static void show(const struct fl_exposition *e)
 {
 	struct json_object *doc = fl_metrics_json(e), *again;
+	struct fl_top *top = fl_top_new();
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -41,6 +43,9 @@ static void show(const struct fl_exposition *e)
 	fl_metrics_print(e, f, 40);
 	fclose(f);
 	free(text);
+	fl_top_update(top, e, 1);
+	fl_top_update(top, e, 2);
+	fl_top_free(top);
 	again = json_tokener_parse(json_object_to_json_string(doc));
 	if (!again)
 		abort();
