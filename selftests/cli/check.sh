@@ -24,6 +24,8 @@ check "make install puts everything below DESTDIR" \
 	make -s -C "$TOP" install DESTDIR="$lib_work/root" PREFIX=/usr
 check "the installed tool is there" test -x "$lib_work/root/usr/sbin/fairlead"
 check "the installed data is there" test -s "$lib_work/root/usr/share/fairlead/profiles/kubernetes.conf"
+check "the units are there, and find the tool" \
+	grep -qx "ExecStart=/usr/sbin/fairlead metrics .*" "$lib_work/root/usr/lib/systemd/system/fairlead-metrics.service"
 check "nothing outside DESTDIR: only usr and lib" \
 	test "$(ls "$lib_work/root" | sort | tr '\n' ' ')" = "lib usr "
 check "make help lists both commands" bash -c "make -s -C '$TOP' help | grep -c 'make demo\|make test' | grep -qx 2"
