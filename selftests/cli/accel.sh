@@ -3,7 +3,10 @@
 #
 # `fairlead accel` where there is no module to talk to, and wrong usage.
 # shellcheck source=selftests/lib.sh
+# shellcheck disable=SC2016,SC2317	# words for eval and functions, for check to run
 . "$TOP/selftests/lib.sh"
+# shellcheck source=selftests/metrics.bash
+. "$TOP/selftests/metrics.bash"
 
 umask 077
 "$FAIRLEAD" mesh genkey >"$lib_work/key"
@@ -48,4 +51,20 @@ else
 	check "status -j has every field" status
 	check_fails 3 "" "status says 3" bash -c "'$FAIRLEAD' accel status >/dev/null; s=\$?; echo >&2; exit \$s"
 fi
+
+### metrics on several lanes
+
+metrics_node m w1
+sed -i 's/^Name = test$/&\nLanes = 2/' "$lib_work/mesh.conf"
+on() { node_exec m "$FAIRLEAD" accel on metrics -c "$lib_work/mesh.conf" -k "$lib_work/m.key" "$@"; }
+counted() { node_exec m cat /sys/fs/bpf/fairlead/metrics | sed -n 's/^fairlead_lane_receive_packets_total{lane="\(.*\)"} .*/\1/p' | sort | xargs; }
+check_fails 1 "no interface fl1; bring the mesh up first" "a lane that is not there" on
+check "the other counts all the same" eval '[[ $(counted) == fl0 ]]'
+node_exec m ip tuntap add fl1 mode tun
+check "on, on both lanes" on
+check "both count" eval '[[ $(counted) == "fl0 fl1" ]]'
+check_fails 1 "'lane-with-name9' is too long for the names of 2 lanes" "a name with no room for a number" \
+	on -i lane-with-name9
+check_fails 1 "no group 'nonesuch'; make it: groupadd" "a group that is not there" on --group nonesuch
+check "off, on both" eval 'node_exec m "$FAIRLEAD" accel off metrics && ! node_exec m tc qdisc | grep clsact'
 done_testing

@@ -276,6 +276,16 @@ node_exec a cat $FILE >"$lib_work/text"
 check "promtool still finds nothing wrong with it" promtool check metrics <"$lib_work/text"
 check "still no private key is in it" eval '! grep -qF -f "$lib_work/a.key" -f "$lib_work/b.key" "$lib_work/text"'
 
+# Switched off and on, they know of the session that is older than they.
+since_before()
+{
+	node_exec a "$FAIRLEAD" accel off metrics && on a && node_exec a cat $FILE >"$lib_work/text" &&
+		grep -qxF 'fairlead_peer_state{peer="b"} 2' "$lib_work/text" &&
+		grep -qxF 'fairlead_peer_handshakes_total{peer="b"} 0' "$lib_work/text" &&
+		grep -qxF "fairlead_peer_last_handshake_time_seconds{peer=\"b\"} $(node_exec a wg show fl0 latest-handshakes | cut -f 2)" "$lib_work/text"
+}
+check "a handshake of before is known" since_before
+
 ### the interface goes and comes back
 
 sent=$(value a peer_transmit_packets_total)

@@ -120,14 +120,14 @@ static const struct fl_node *find_self(const struct fl_mesh *mesh)
 /* On all lanes of this node; those that are there count though others are not. */
 static int metrics_on(const struct fl_mesh *mesh, const struct fl_node *self)
 {
+	char name[IFNAMSIZ];
 	int ret = FL_OK;
 
+	if (!fl_lane_name(opt_interface, self->lanes - 1, name))
+		return fl_fail("--interface: '%s' is too long for the names of %u lanes",
+			       opt_interface, self->lanes);
 	for (unsigned int i = 0; i < self->lanes; i++) {
-		char name[IFNAMSIZ];
-
-		if (!fl_lane_name(opt_interface, i, name))
-			return fl_usage("--interface: '%s' is too long for the names of %u lanes",
-					opt_interface, self->lanes);
+		fl_lane_name(opt_interface, i, name);
 		if (fl_metrics_attach(mesh, self, name))
 			ret = FL_FAILED;
 	}
