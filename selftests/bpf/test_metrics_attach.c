@@ -11,10 +11,13 @@
 #include <cmocka.h>
 
 #include "metrics_env.h"
+#include "../../tools/metrics/collect.h"
 #include "../../tools/metrics/exposition.h"
+#include "../../tools/metrics/interface.h"
 #include "../../tools/metrics/maps.h"
 #include "../../tools/metrics/metrics.h"
 #include "../../tools/lib/file.h"
+#include "bpf/metrics.skel.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -767,6 +770,108 @@ static void test_link_is_updated(void **state)
 	assert_string_equal(name, "fl_metrics_tcp");
 }
 
+/* ---- another version ---- */
+
+/* The last instruction, an exit or a jump, moves by one: the same program, with another tag. */
+static int longer(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
+{
+	size_t n = bpf_program__insn_cnt(prog);
+	struct bpf_insn *insns = fl_zalloc((n + 1) * sizeof(*insns));
+
+	(void)opts;
+	(void)cookie;
+	memcpy(insns, bpf_program__insns(prog), n * sizeof(*insns));
+	insns[n] = insns[n - 1];
+	if (insns[n].code == (BPF_JMP | BPF_JA))
+		insns[n].off--;
+	else
+		assert_int_equal(insns[n].code, BPF_JMP | BPF_EXIT);
+	insns[n - 1] = (struct bpf_insn){ .code = BPF_JMP | BPF_JA };
+	assert_int_equal(bpf_program__set_insns(prog, insns, n + 1), 0);
+	free(insns);
+	return 0;
+}
+
+/* The programs of a lane, with the maps that are pinned. The caller destroys. */
+static struct metrics_bpf *load_lane(bool other)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = longer);
+	struct metrics_bpf *skel;
+	struct fl_metrics_maps maps;
+	char path[128];
+	int handler = 0;
+
+	if (other)
+		handler = libbpf_register_prog_handler("tc", BPF_PROG_TYPE_SCHED_CLS, 0, &opts);
+	skel = metrics_bpf__open();
+	assert_non_null(skel);
+	bpf_program__set_autoload(skel->progs.fl_metrics_show, false);
+	for (int i = 0; i < FL_N_MAPS; i++) {
+		snprintf(path, sizeof(path), "/sys/fs/bpf/fairlead/maps/%s",
+			 fl_metrics_map_names[i]);
+		maps.fd[i] = bpf_obj_get(path);
+	}
+	assert_int_equal(fl_collect_share(skel->obj, &maps), 0);
+	assert_int_equal(metrics_bpf__load(skel), 0);
+	for (int i = 0; i < FL_N_MAPS; i++)
+		close(maps.fd[i]);
+	if (other)
+		assert_int_equal(libbpf_unregister_prog_handler(handler), 0);
+	return skel;
+}
+
+static __u32 attached_prog(void)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = if_nametoindex(LANE),
+			    .attach_point = BPF_TC_INGRESS);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 0xfa1, .priority = 1);
+
+	assert_int_equal(bpf_tc_query(&hook, &opts), 0);
+	return opts.prog_id;
+}
+
+#define FLOOD 20000
+
+/* Packets come while one version takes the other's place again and again: each is counted once. */
+static void test_replaced_under_traffic(void **state)
+{
+	struct metrics_bpf *skel[2];
+	unsigned int replaced = 0;
+	__u32 last;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(attach(2), FL_OK);
+	skel[0] = load_lane(false);
+	skel[1] = load_lane(true);
+	last = attached_prog();
+	pid = fork();
+	if (!pid) {
+		for (int i = 0; i < FLOOD; i++)
+			receive("10.200.0.2", 4, 100);
+		_exit(0);
+	}
+	for (unsigned int i = 1; !waitpid(pid, NULL, WNOHANG); i++) {
+		struct fl_metrics_maps maps = env_maps(skel[i & 1]->obj);
+		struct fl_tc tc = fl_lane_tc(&maps);
+		__u32 now;
+		bool made;
+
+		tc.prog_fd[0] = bpf_program__fd(skel[i & 1]->progs.fl_metrics_rx);
+		tc.prog_fd[1] = bpf_program__fd(skel[i & 1]->progs.fl_metrics_tx);
+		assert_int_equal(fl_tc_attach(if_nametoindex(LANE), LANE, &tc, &made), FL_OK);
+		now = attached_prog();
+		replaced += now != last;
+		last = now;
+	}
+	assert_in_range(replaced, 10, ~0U);
+	assert_int_equal(value(RX_PACKETS, "node-2"), FLOOD);
+	assert_int_equal(value(RX_BYTES, "node-2"), FLOOD * 100);
+	assert_int_equal(n_filters(LANE, false), 1);
+	metrics_bpf__destroy(skel[0]);
+	metrics_bpf__destroy(skel[1]);
+}
+
 /* A reader that has the file open while it is replaced reads what it opened, whole. */
 static void test_replaced_while_read(void **state)
 {
@@ -1020,6 +1125,7 @@ int main(void)
 		TEST(test_stale_number),
 		TEST(test_detach_of_stale),
 		TEST(test_link_is_updated),
+		TEST(test_replaced_under_traffic),
 		TEST(test_replaced_while_read),
 		TEST(test_no_interface),
 		TEST(test_link_layer),
