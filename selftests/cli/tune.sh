@@ -535,11 +535,33 @@ came()
 }
 check "the packaged rule has a command" grep -q 'SUBSYSTEM=="net".*RUN+="/usr/sbin/fairlead tune deferred --interface $name"' \
 	"$TOP/tools/udev/60-fairlead.rules"
+# The file that the rule asks for.
+mark=$(sed -n '/SUBSYSTEM=="net"/s/.*TEST=="\([^"]*\)".*/\1/p' "$TOP/tools/udev/60-fairlead.rules")
+marked() { in_n test -e "$mark"; }
+check "the rule asks for a file" test "$mark"
 check "an interface comes, and nothing is applied" eval '[[ -z $(came wan) ]]'
 profile come net.ipv4.tcp_retries2 '= 8' net.ipv4.conf.late*.rp_filter '= 2' net.ipv4.conf.late1.rp_filter '= 1' \
 	net.ipv4.conf.late*.arp_announce '>= 1'
 in_n ip link add late1 type veth peer name other1
+profile of-all net.ipv4.conf.all.rp_filter '= 1' net.ipv4.conf.default.rp_filter '= 1' net.ipv4.tcp_retries2 '= 8'
+quiet tune apply of-all
+check "... which is not there where no profile speaks of single interfaces" eval '! marked'
+quiet tune revert
+profile of-none net.ipv4.conf.nosuch*.rp_filter '= 0'
+quiet tune apply of-none
+check "... is where a pattern stands for none yet" marked
+quiet tune revert
+check "... and is gone after revert" eval '! marked'
+profile of-one net.ipv4.conf.wan.rp_filter '= 0'
+quiet tune apply of-one
+check "... is where one is named, even if its key is right already" marked
+quiet tune revert
+in_n bash -c 'rm -rf /run/fairlead; : >/run/fairlead'
+check_fails 0 "tune-interfaces: cannot write: .*interfaces that come later are not set" "no room for it is a warning" tune apply of-one
+quiet tune revert
+in_n rm /run/fairlead
 quiet tune apply come
+check "... and is there with the profile" marked
 set_key net.ipv4.tcp_retries2 9
 in_n ip link add late0.7 type veth peer name other0
 check "an interface comes" eval '[[ $(came late0.7) == $'"'net.ipv4.conf.late0/7.rp_filter = 2\nnet.ipv4.conf.late0/7.arp_announce = 1'"' ]]'

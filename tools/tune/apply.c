@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "apply.h"
+#include "interface.h"
 #include "sysctl.h"
 #include "../lib/file.h"
 #include "../lib/mem.h"
@@ -192,6 +193,7 @@ int fl_tune_revert(struct fl_journal *j, struct fl_revert *r)
 	block_signals(&old);
 	failed = put_back(&j->keys, r);
 	if (!failed) {
+		unlink(FL_TUNE_INTERFACES);
 		err = fl_file_remove(FL_JOURNAL_FILE);
 		if (err) {
 			fl_err(FL_JOURNAL_FILE ": cannot remove: %s", strerror(-err));
@@ -427,6 +429,35 @@ static bool record(struct fl_journal *j, const struct fl_tune_plan *plan, char *
 	return changed;
 }
 
+/* A key of one interface, named or by a pattern; 'all' and 'default' are none. */
+static bool of_interface(const struct fl_tune_item *it)
+{
+	char *interface = fl_interface_of(it->set->key->name, it->name);
+	bool is = it->set->pattern ||
+		  (interface && strcmp(interface, "all") != 0 && strcmp(interface, "default") != 0);
+
+	free(interface);
+	return is;
+}
+
+/* Without the mark udev does not start us for every interface of every pod. */
+static void mark_interfaces(const struct fl_tune_plan *plan)
+{
+	int i = 0, err;
+
+	while (i < plan->n && !of_interface(&plan->items[i]))
+		i++;
+	if (i == plan->n || !access(FL_TUNE_INTERFACES, F_OK))
+		return;
+	err = fl_file_mkdirs(FL_RUN_DIR, 0755);
+	if (!err)
+		err = fl_file_write(FL_TUNE_INTERFACES, "", 0, 0644);
+	if (err)
+		fl_warn(FL_TUNE_INTERFACES
+			": cannot write: %s; keys of interfaces that come later are not set",
+			strerror(-err));
+}
+
 /* What cannot be undone now stays pending on disk, for the next call to undo. */
 static void give_up(struct fl_journal *j)
 {
@@ -453,6 +484,7 @@ int fl_tune_apply(struct fl_journal *j, const struct fl_tune_plan *plan, char *c
 
 	if (check(plan, irrevocable))
 		return -1;
+	mark_interfaces(plan);
 	if (!plan->count[FL_TUNE_CHANGE])
 		return record(j, plan, profiles, n_profiles, facts) ? fl_journal_save(j) : 0;
 	make_pending(&j->pending, plan);

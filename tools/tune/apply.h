@@ -23,6 +23,11 @@ int fl_tune_apply(struct fl_journal *j, const struct fl_tune_plan *plan, char *c
  */
 int fl_tune_recover(struct fl_journal *j);
 
+/* Is there while a profile that is applied speaks of single interfaces: tools/udev/60-fairlead.rules looks
+ * for it. */
+#define FL_RUN_DIR	   "/run/fairlead"
+#define FL_TUNE_INTERFACES FL_RUN_DIR "/tune-interfaces"
+
 enum fl_revert_result {
 	FL_REVERT_DONE,	  /* put back */
 	FL_REVERT_SAME,	  /* held the original value already */
