@@ -276,10 +276,20 @@ node_exec a cat $FILE >"$lib_work/text"
 check "promtool still finds nothing wrong with it" promtool check metrics <"$lib_work/text"
 check "still no private key is in it" eval '! grep -qF -f "$lib_work/a.key" -f "$lib_work/b.key" "$lib_work/text"'
 
+# The other node reads them through the mesh, and only there.
+node_exec a bash -c 'echo $$ >"$0/pid"; exec "$FAIRLEAD" metrics --listen 10.200.0.11:9820' "$lib_work" 2>"$lib_work/log" &
+scrape() { node_exec b curl -sS --max-time 5 "http://$1:9820/metrics" >"$lib_work/scraped" && tail -n 1 "$lib_work/scraped" | grep -qx '# EOF'; }
+check "the other node scrapes them through a lane" poll 20 scrape 10.200.0.11
+check "they count the scraping" more_than a 'fairlead_peer_receive_packets_total{peer="b"}' \
+	"$(sed -n 's/^fairlead_peer_receive_packets_total{peer="b"} //p' "$lib_work/scraped")"
+check_fails 7 "connect to" "outside of the lanes nobody answers" eval 'scrape "$(node_addr4 a)"'
+kill "$(<"$lib_work/pid")"
+wait $!
+
 # Switched off and on, they know of the session that is older than they.
 since_before()
 {
-	node_exec a "$FAIRLEAD" accel off metrics && on a && node_exec a cat $FILE >"$lib_work/text" &&
+	node_exec a "$FAIRLEAD" accel off metrics && on a && node_exec a cat "$FILE" >"$lib_work/text" &&
 		grep -qxF 'fairlead_peer_state{peer="b"} 2' "$lib_work/text" &&
 		grep -qxF 'fairlead_peer_handshakes_total{peer="b"} 0' "$lib_work/text" &&
 		grep -qxF "fairlead_peer_last_handshake_time_seconds{peer=\"b\"} $(node_exec a wg show fl0 latest-handshakes | cut -f 2)" "$lib_work/text"
