@@ -19,7 +19,7 @@ text ~ /^lab: begin / { name = substr(text, 12); next }
 
 # A guest that was ended in the middle of a line, or several CPUs at once, may leave a second
 # complaint inside the first one's lines: it is one of its own.
-text ~ /^([a-zA-Z0-9_-]+: )?(WARNING: |BUG: |Oops[: ]|UBSAN: |KCSAN: |INFO: )/ ||
+text ~ /^([a-zA-Z0-9_-]+: )?(\[ )?(WARNING: |BUG: |Oops[: ]|UBSAN: |KCSAN: |INFO: )/ ||
 text ~ /^([a-zA-Z0-9_-]+: )?(kernel BUG at |Kernel panic - |refcount_t: |unregister_netdevice: waiting )/ ||
 text ~ /^(general protection fault|divide error|invalid opcode|stack segment|int3|traps: PANIC)[:,]/ ||
 text ~ /^(list_add corruption|list_del corruption|DEBUG_LOCKS_WARN_ON|page_pool_release_retry|NETDEV WATCHDOG)/ ||

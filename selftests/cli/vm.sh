@@ -54,6 +54,23 @@ check_fails 125 "vm: --share: no such directory: /nowhere" "directory that is no
 	"$vm" --share /nowhere -- true
 check "--help explains the exit status" grep -q '99  the kernel complained' <("$vm" --help)
 
+# --- what is a complaint of the kernel
+
+complaint() { printf '[    1.234567] %s\r\n' "$1" | awk -f "$TOP/scripts/vm.d/complaints.awk" | grep -Fqx "KERNEL LOG: $1"; }
+for line in "WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 f+0x1/0x2" "BUG: KASAN: slab-out-of-bounds in f+0x1/0x2" \
+	"BUG: sleeping function called from invalid context at mm/slab.h:1" "[ BUG: Invalid wait context ]" \
+	"WARNING: possible circular locking dependency detected" "WARNING: suspicious RCU usage" \
+	"Oops: 0002 [#1] PREEMPT SMP" "UBSAN: shift-out-of-bounds in f.c:1:2" "kernel BUG at mm/slub.c:1!" \
+	"INFO: task ip:1 blocked for more than 120 seconds." "rcu: INFO: rcu_sched self-detected stall on CPU" \
+	"unregister_netdevice: waiting for eth0 to become free. Usage count = 2" "refcount_t: underflow; use-after-free." \
+	"general protection fault, probably for non-canonical address 0x1" "kmemleak: 3 new suspected memory leaks" \
+	"Kernel panic - not syncing: Fatal exception"; do
+	check "a complaint: ${line:0:40}" complaint "$line"
+done
+talk() { ! printf '[    1.234567] %s\n' "$@" | awk -f "$TOP/scripts/vm.d/complaints.awk" | grep .; }
+check "talk is none" talk "random: crng init done" "systemd[1]: WARNING is a word" "INFO: NMI handler took too long" \
+	"Spectre V2 : WARNING: none" "debug: BUGS are none" "[ INFO ] fine"
+
 # --- a module that misbehaves on request, for each kernel
 
 mkdir "$lib_work/naughty"
