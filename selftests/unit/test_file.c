@@ -138,6 +138,26 @@ static void test_remove(void **state)
 	assert_int_equal(fl_file_remove(dir), -EISDIR);
 }
 
+static void test_put(void **state)
+{
+	struct stat before, after;
+	char *text;
+
+	(void)state;
+	unlink(path);
+	assert_int_equal(fl_file_put(path, "x"), -ENOENT);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(fl_file_write(path, "", 0, 0600), 0);
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(fl_file_put(path, "5\n"), 0);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_ino, before.st_ino);
+	assert_int_equal(fl_file_read(path, 64, &text, NULL), 0);
+	assert_string_equal(text, "5\n");
+	free(text);
+	assert_int_equal(fl_file_put("/dev/full", "x"), -ENOSPC);
+}
+
 static void test_mkdirs(void **state)
 {
 	char *a = fl_asprintf("%s/a", dir), *deep = fl_asprintf("%s/b/c", a);
@@ -171,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_failed_write_leaves_nothing),
 		cmocka_unit_test(test_remove),
 		cmocka_unit_test(test_mkdirs),
+		cmocka_unit_test(test_put),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, setup, teardown);

@@ -8,18 +8,17 @@
  * or is no TCP goes at once.
  */
 #include "../lib/file.h"
+#include "../lib/mem.h"
 #include "../lib/msg.h"
 #include "../mesh/plan.h"
 #include "accel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Our own value, by which we know that it was us; measured in docs/module.md. */
 #define FLUSH_NS 20000
@@ -42,17 +41,12 @@ static int64_t read_number(const char *name, const char *what)
 
 static int write_flush(const char *name, unsigned int ns)
 {
-	char path[64 + IFNAMSIZ], text[16];
-	int fd, len, err = 0;
+	char *path = fl_asprintf("/sys/class/net/%s/gro_flush_timeout", name), text[16];
+	int err;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/gro_flush_timeout", name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	len = snprintf(text, sizeof(text), "%u\n", ns);
-	if (write(fd, text, len) != len)
-		err = -errno;
-	close(fd);
+	snprintf(text, sizeof(text), "%u\n", ns);
+	err = fl_file_put(path, text);
+	free(path);
 	return err;
 }
 

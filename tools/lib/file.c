@@ -131,6 +131,25 @@ int fl_file_write(const char *path, const void *data, size_t len, mode_t mode)
 	return err;
 }
 
+int fl_file_put(const char *path, const char *text)
+{
+	size_t len = strlen(text);
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do
+		n = write(fd, text, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		err = -errno;
+	else if ((size_t)n != len)
+		err = -EIO;
+	close(fd);
+	return err;
+}
+
 int fl_file_remove(const char *path)
 {
 	if (unlink(path))

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* What is true until the next boot only. */
+#define FL_RUN_DIR "/run/fairlead"
+
 /*
  * Read a whole regular file, at most `limit` bytes. On success returns 0; *text is NUL-terminated
  * (the NUL is not counted in *len, which may be NULL) and belongs to the caller. On failure returns
@@ -21,6 +24,12 @@ int fl_file_read(const char *path, size_t limit, char **text, size_t *len);
  * Two writers of one path must keep each other out, since they share the name of the .tmp.
  */
 int fl_file_write(const char *path, const void *data, size_t len, mode_t mode);
+
+/*
+ * Write into a file that is there, in one write(): what /proc/sys and /sys want. Returns 0 or -errno;
+ * -EIO means that only part of it was taken.
+ */
+int fl_file_put(const char *path, const char *text);
 
 /* Remove a file, durably: unlink and fsync the directory. A file that is not there is no error. */
 int fl_file_remove(const char *path);

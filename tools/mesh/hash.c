@@ -6,12 +6,10 @@
 #include "../lib/msg.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define STATE_DIR "/run/fairlead"
 
 static const char *const paths[FL_FAMILIES] = {
 	"/proc/sys/net/ipv4/fib_multipath_hash_policy",
@@ -31,22 +29,17 @@ int fl_hash_read(enum fl_family family)
 	return policy;
 }
 
-/* Not fl_file_write(), which makes a new file. */
 int fl_hash_write(enum fl_family family, int policy)
 {
-	int fd = open(paths[family], O_WRONLY | O_CLOEXEC), err = 0;
+	char text[16];
 
-	if (fd < 0)
-		return -errno;
-	if (dprintf(fd, "%d\n", policy) < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	snprintf(text, sizeof(text), "%d\n", policy);
+	return fl_file_put(paths[family], text);
 }
 
 static char *record(const char *first)
 {
-	return fl_asprintf(STATE_DIR "/mesh-%s.hash_policy", first);
+	return fl_asprintf(FL_RUN_DIR "/mesh-%s.hash_policy", first);
 }
 
 /* "IPV4 IPV6": two numbers, -1 for what was not changed. */
@@ -75,10 +68,10 @@ int fl_hash_save(const char *first, const int saved[FL_FAMILIES])
 	if (saved[FL_V4] < 0 && saved[FL_V6] < 0) {
 		err = fl_file_remove(path);
 		/* Where there was nothing, nothing stays; others keep theirs in it. */
-		rmdir(STATE_DIR);
+		rmdir(FL_RUN_DIR);
 	} else {
 		snprintf(text, sizeof(text), "%d %d\n", saved[FL_V4], saved[FL_V6]);
-		err = fl_file_mkdirs(STATE_DIR, 0755);
+		err = fl_file_mkdirs(FL_RUN_DIR, 0755);
 		if (!err)
 			err = fl_file_write(path, text, strlen(text), 0644);
 	}

@@ -25,7 +25,6 @@ int fl_tune_recover(struct fl_journal *j);
 
 /* Is there while a profile that is applied speaks of single interfaces: tools/udev/60-fairlead.rules looks
  * for it. */
-#define FL_RUN_DIR	   "/run/fairlead"
 #define FL_TUNE_INTERFACES FL_RUN_DIR "/tune-interfaces"
 
 enum fl_revert_result {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "sysctl.h"
+#include "../lib/file.h"
 #include "../lib/mem.h"
 
 #include <errno.h>
@@ -110,24 +111,8 @@ int fl_sysctl_write(const char *name, const char *text)
 	char *path = fl_sysctl_path(name);
 	/* A newline, so that an empty list is a write of one byte and not of none. */
 	char *line = fl_asprintf("%s\n", text);
-	size_t len = strlen(line);
-	int fd, err = 0;
-	ssize_t n;
+	int err = fl_file_put(path, line);
 
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0) {
-		err = -errno;
-		goto out;
-	}
-	do
-		n = write(fd, line, len);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		err = -errno;
-	else if ((size_t)n != len)
-		err = -EIO;
-	close(fd);
-out:
 	free(line);
 	free(path);
 	return err;
