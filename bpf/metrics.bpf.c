@@ -22,6 +22,7 @@
 #include "kernel.h"
 #include "metrics_counts.h"
 #include "metrics_search.h"
+#include "metrics_sessions.h"
 #include "metrics_shared.h"
 #include "metrics_values.h"
 #include "packet.h"
@@ -49,14 +50,6 @@ struct {
 	__type(key, __u32); /* slot */
 	__type(value, struct fl_metrics_peer);
 } metrics_peers SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, FL_METRICS_PEERS_MAX);
-	__type(key, struct fl_metrics_key);
-	__type(value, struct fl_metrics_session);
-} metrics_sessions SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

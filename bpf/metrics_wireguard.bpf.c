@@ -17,18 +17,11 @@
 #include "kernel.h"
 #include "metrics_epoch.h"
 #include "metrics_queue.h"
+#include "metrics_sessions.h"
 #include "metrics_shared.h"
 #include "metrics_values.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, FL_METRICS_PEERS_MAX);
-	__type(key, struct fl_metrics_key);
-	__type(value, struct fl_metrics_session);
-} metrics_sessions SEC(".maps");
 
 /* This object's own: what is inside WireGuard now. */
 static struct fl_queue encrypting, decrypting;
