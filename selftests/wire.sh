@@ -90,6 +90,23 @@ unwire() {
 	ip netns del $B
 }
 
+# unwire_under_traffic ADDRESS: the namespaces go while a stream to it runs.
+unwire_under_traffic() {
+	local stream
+
+	a timeout 20 "$XFER" tcp "$1" 7000 400000000 >/dev/null 2>&1 &
+	stream=$!
+	sleep 0.5
+	unwire
+	kill $stream 2>/dev/null
+	wait $stream
+}
+
+# nics FEATURE ON|OFF...: of the devices at both ends
+nics() {
+	a ethtool -K va "$@" >/dev/null && b ethtool -K vb "$@" >/dev/null
+}
+
 accel() { # in $1: on|off|status…
 	local ns=$1
 	shift

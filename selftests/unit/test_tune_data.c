@@ -59,13 +59,13 @@ static char *value(const struct fl_setting *s, fl_num cpus, fl_num ram, fl_num p
 	return v;
 }
 
-static void test_every_size(void **state)
+/* Calls fn for every setting of every profile, on machines of all sizes. Returns the sum of what it returns. */
+static int each_size(int (*fn)(const struct fl_setting *s, int cpus, fl_num ram))
 {
 	static const int cpus[] = { 1, 2, 64, 512 };
 	char **names = fl_profile_names();
 	int values = 0;
 
-	(void)state;
 	assert_non_null(names);
 	for (char **n = names; *n; n++) {
 		struct fl_profiles p = { 0 };
@@ -74,52 +74,50 @@ static void test_every_size(void **state)
 		for (int i = 0; i < p.n_settings; i++)
 			for (size_t c = 0; c < sizeof(cpus) / sizeof(*cpus); c++)
 				for (fl_num ram = (fl_num)1 << 30; ram <= (fl_num)1 << 42; ram *= 2)
-					for (fl_num page = 4096; page <= 65536; page *= 4) {
-						free(value(&p.settings[i], cpus[c], ram, page));
-						values++;
-					}
+					values += fn(&p.settings[i], cpus[c], ram);
 		fl_profiles_free(&p);
 		free(*n);
 	}
 	free(names);
-	assert_true(values >= 35 * 4 * 13 * 3);
+	return values;
+}
+
+static int in_range(const struct fl_setting *s, int cpus, fl_num ram)
+{
+	int values = 0;
+
+	for (fl_num page = 4096; page <= 65536; page *= 4) {
+		free(value(s, cpus, ram, page));
+		values++;
+	}
+	return values;
+}
+
+static void test_every_size(void **state)
+{
+	(void)state;
+	assert_true(each_size(in_range) >= 35 * 4 * 13 * 3);
 }
 
 /* What a value allows, if all of it is used, leaves three quarters of the memory, from 1 GiB on and with at
  * least as many GiB as CPUs. */
+static int leaves_memory(const struct fl_setting *s, int cpus, fl_num ram)
+{
+	char *v;
+
+	if (!s->key->cost || ram >> 30 < cpus)
+		return 0;
+	v = value(s, cpus, ram, 4096);
+	if (fl_value_number(v) > ram / 4 / s->key->cost)
+		fail_msg("%s:%u: %s: %s at %d GiB", s->file, s->line, s->name, v, (int)(ram >> 30));
+	free(v);
+	return 1;
+}
+
 static void test_memory(void **state)
 {
-	static const int cpus[] = { 1, 2, 64, 512 };
-	char **names = fl_profile_names();
-	int values = 0;
-
 	(void)state;
-	assert_non_null(names);
-	for (char **n = names; *n; n++) {
-		struct fl_profiles p = { 0 };
-
-		assert_int_equal(fl_profiles_add(&p, &catalog, *n), 0);
-		for (int i = 0; i < p.n_settings; i++)
-			for (size_t c = 0; c < sizeof(cpus) / sizeof(*cpus); c++)
-				for (fl_num ram = (fl_num)1 << 30; ram <= (fl_num)1 << 42;
-				     ram *= 2) {
-					const struct fl_setting *s = &p.settings[i];
-					char *v;
-
-					if (!s->key->cost || ram >> 30 < cpus[c])
-						continue;
-					v = value(s, cpus[c], ram, 4096);
-					if (fl_value_number(v) > ram / 4 / s->key->cost)
-						fail_msg("%s:%u: %s: %s at %d GiB", s->file,
-							 s->line, s->name, v, (int)(ram >> 30));
-					free(v);
-					values++;
-				}
-		fl_profiles_free(&p);
-		free(*n);
-	}
-	free(names);
-	assert_true(values >= 1000);
+	assert_true(each_size(leaves_memory) >= 1000);
 }
 
 static const struct {

@@ -95,9 +95,7 @@ check "handshakes were seen and not held" test "$(counter control)" -gt "$contro
 ### the wire
 
 # With checksums computed by software, what the other end's NIC would get is what a capture shows.
-for end in $A:va $B:vb; do
-	ip netns exec ${end%:*} ethtool -K ${end#*:} tx off gro off >/dev/null
-done
+nics tx off gro off
 wire_is_plain() { # $1 capture
 	awk '/UDP, length/ { n++; bad += !/udp sum ok/; long += ($NF > 1452) }
 	     /bad cksum/ { bad++ }
@@ -126,9 +124,7 @@ capture "$W/wire4" 192.0.2.1
 check "IPv4: every datagram on the wire is whole and has the right checksums" wire_is_plain "$W/wire4"
 check "IPv4: their IDs are those that WireGuard gave them" ids_count "$W/wire4"
 check "checksums were completed before merging" test "$(counter csum)" -gt "$csum"
-for end in $A:va $B:vb; do
-	ip netns exec ${end%:*} ethtool -K ${end#*:} tx on gro on >/dev/null
-done
+nics tx on gro on
 
 ### things that change under a burst
 
@@ -215,18 +211,11 @@ check "on, IPv6 underlay" on $A
 check "IPv6 underlay: streams arrive whole" streams_whole
 check "IPv6 underlay: datagrams of all sizes arrive whole" sizes_whole
 check "IPv6 underlay: bursts are formed" test "$(counter held)" -gt $((2 * $(counter bursts)))
-for end in $A:va $B:vb; do
-	ip netns exec ${end%:*} ethtool -K ${end#*:} tx off gro off >/dev/null
-done
+nics tx off gro off
 capture "$W/wire6" 2001:db8::1
 check "IPv6: every datagram on the wire is whole and has the right checksums" wire_is_plain "$W/wire6"
 
-a timeout 20 "$XFER" tcp fd00:200::2 7000 400000000 >/dev/null 2>&1 &
-stream=$!
-sleep 0.5
-unwire
-kill $stream 2>/dev/null
-wait $stream
+unwire_under_traffic fd00:200::2
 check "the namespace goes under traffic: the module unloads" poll 10 rmmod fairlead
 check "no interface is held back" bash -c '! dmesg | grep -q "unregister_netdevice: waiting"'
 

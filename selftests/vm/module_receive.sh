@@ -114,13 +114,9 @@ check "ECN that changes inside a burst reaches each datagram" poll 5 ecn_is 150
 b nft delete table inet t
 
 # Bursts that the device takes whole arrive whole.
-for end in $A:va $B:vb; do
-	ip netns exec ${end%:*} ethtool -K ${end#*:} tso on gso on tx-udp-segmentation on tx-gso-list on >/dev/null
-done
+nics tso on gso on tx-udp-segmentation on tx-gso-list on
 check "bursts that cross the link uncut are split, too" streams_whole
-for end in $A:va $B:vb; do
-	ip netns exec ${end%:*} ethtool -K ${end#*:} tso off gso off tx-udp-segmentation off tx-gso-list off >/dev/null
-done
+nics tso off gso off tx-udp-segmentation off tx-gso-list off
 
 ### others that look at the datagrams
 
@@ -263,12 +259,7 @@ check "on the second lane, too" a "$XFER" tcp 10.201.0.2 7000 2000000
 check "both lanes' datagrams are merged" books_balance
 check "both lanes' sockets were found" test "$(receivers)" -ge 2
 check "IPv6 underlay: datagrams of all sizes" a "$XFER" udp fd00:200::2 7000 0-1500+53 1352 1372 1373 9000 65487
-a timeout 20 "$XFER" tcp fd00:200::2 7000 400000000 >/dev/null 2>&1 &
-stream=$!
-sleep 0.5
-unwire
-kill $stream 2>/dev/null
-wait $stream
+unwire_under_traffic fd00:200::2
 check "both namespaces go under traffic: the module unloads" poll 10 rmmod fairlead
 
 done_testing
