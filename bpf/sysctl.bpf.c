@@ -158,6 +158,18 @@ static __always_inline bool glob(const char *prefix, const char *ifname)
 
 #define NOT_WATCHED 0xffffffffU
 
+static __always_inline bool may_be_watched(struct bpf_sysctl *ctx,
+					   const struct fl_sysctl_conf *conf)
+{
+	__u64 base[FL_SYSCTL_BASE / 8] = { 0 };
+	__u32 bit;
+
+	/* A longer name is cut, here and by the tool. */
+	bpf_sysctl_get_name(ctx, (char *)base, sizeof(base), BPF_F_SYSCTL_BASE_NAME);
+	bit = fl_sysctl_filter_bit(base[0], base[1]);
+	return conf->filter[bit / 64] >> (bit % 64) & 1;
+}
+
 /* The slot of the key that is written, NOT_WATCHED for most. An exact name goes before a pattern. */
 static __always_inline __u32 find_slot(struct bpf_sysctl *ctx, struct fl_sysctl_name *name,
 				       char *ifname)
@@ -355,27 +367,30 @@ static __always_inline void add(__u64 *counter)
 SEC("cgroup/sysctl")
 int fl_sysctl_write(struct bpf_sysctl *ctx)
 {
-	struct fl_sysctl_name name = { .table = FL_SYSCTL_EXACT };
 	char ifname[FL_SYSCTL_IFNAME] = "", first;
 	struct fl_sysctl_counts *counts;
 	struct fl_sysctl_state *state;
 	struct fl_sysctl_conf *conf;
 	struct fl_sysctl_event *e;
+	struct fl_sysctl_name name;
 	__u32 zero = 0, slot, index;
 	int verdict = ALLOW;
 	__u64 number;
 
 	if (!ctx->write)
 		return ALLOW;
+	conf = bpf_map_lookup_elem(&sysctl_conf, &zero);
+	if (!conf || !may_be_watched(ctx, conf))
+		return ALLOW;
+	__builtin_memset(&name, 0, sizeof(name)); /* FL_SYSCTL_EXACT */
 	slot = find_slot(ctx, &name, ifname);
 	if (slot == NOT_WATCHED)
 		return ALLOW;
 	/* In a table of interfaces the path is "net/…". */
 	first = name.table == FL_SYSCTL_EXACT ? name.text[0] : 'n';
-	conf = bpf_map_lookup_elem(&sysctl_conf, &zero);
 	state = bpf_map_lookup_elem(&sysctl_state, &zero);
 	counts = bpf_map_lookup_elem(&sysctl_counts, &slot);
-	if (!conf || !state || !counts || !of_node(ctx, first, conf))
+	if (!state || !counts || !of_node(ctx, first, conf))
 		return ALLOW;
 
 	number = __sync_fetch_and_add(&state->next, 1);

@@ -72,6 +72,19 @@ struct fl_sysctl_counts {
 	__u64 refused;
 };
 
+/*
+ * A filter by the last part of a key's path, so that a write to a key that is not watched is known for one
+ * before its whole path is put together and looked up: a bit for each watched key, and by chance for some others.
+ */
+#define FL_SYSCTL_BASE	      16 /* bytes of the last part that count, with a NUL */
+#define FL_SYSCTL_FILTER_BITS 12
+
+static inline __u32 fl_sysctl_filter_bit(__u64 first, __u64 second)
+{
+	return (__u32)(((first ^ (second * 0x9e3779b97f4a7c15ULL)) * 0xc2b2ae3d27d4eb4fULL) >>
+		       (64 - FL_SYSCTL_FILTER_BITS));
+}
+
 /* One element, written by the tool. */
 struct fl_sysctl_conf {
 	__u32 layout;  /* FL_SYSCTL_LAYOUT */
@@ -83,6 +96,7 @@ struct fl_sysctl_conf {
 	__u32 unused;
 	__u64 since_ms;		       /* Unix time from which is counted */
 	char owners[FL_SYSCTL_OWNERS]; /* as they were given, for people */
+	__u64 filter[(1 << FL_SYSCTL_FILTER_BITS) / 64];
 };
 
 /* One element, written by the program: the number of the next event. */

@@ -306,6 +306,17 @@ static int store(int fd, const void *key, const void *value)
 	return fl_fail(WHO ": cannot store what to watch: %s", strerror(errno));
 }
 
+static void set_filter(struct fl_sysctl_conf *conf, const struct fl_sysctl_name *name)
+{
+	const char *slash = strrchr(name->text, '/');
+	__u64 base[FL_SYSCTL_BASE / 8] = { 0 };
+	__u32 bit;
+
+	snprintf((char *)base, sizeof(base), "%s", slash ? slash + 1 : name->text);
+	bit = fl_sysctl_filter_bit(base[0], base[1]);
+	conf->filter[bit / 64] |= 1ULL << (bit % 64);
+}
+
 static int fill_names(const int *map, char *const *keys, int n, struct fl_sysctl_conf *conf)
 {
 	struct fl_sysctl_slot *slots = fl_zalloc(FL_SYSCTL_KEYS_MAX * sizeof(*slots));
@@ -356,8 +367,11 @@ static int fill_names(const int *map, char *const *keys, int n, struct fl_sysctl
 		slots[i].used = used[i];
 		ret = store(map[FL_GUARD_SLOTS], &i, &slots[i]);
 	}
-	for (int i = 0; i < ws.n && !ret; i++)
+	memset(conf->filter, 0, sizeof(conf->filter));
+	for (int i = 0; i < ws.n && !ret; i++) {
+		set_filter(conf, &ws.w[i].name);
 		ret = store(map[FL_GUARD_NAMES], &ws.w[i].name, &ws.w[i].match);
+	}
 	/* Last, what is not wanted any more. */
 	while (!ret && !bpf_map_get_next_key(map[FL_GUARD_NAMES], prev, &next)) {
 		bool wanted = false;
