@@ -14,7 +14,8 @@ SHELL	:= /bin/bash
 CC	?= gcc
 CLANG	?= clang
 CFLAGS	?= -O2 -g
-PKGS	:= libmnl libnl-3.0 libnl-route-3.0 libsodium json-c libkmod libbpf inih libmicrohttpd libcap-ng ncursesw zlib
+PKGS	:= libmnl libnl-3.0 libnl-route-3.0 libsodium json-c libbpf inih libcap-ng ncursesw zlib
+LATE	:= libkmod libmicrohttpd	# opened by who needs them: tools/lib/late.h
 
 ifeq ($(V),1)
 Q :=
@@ -35,7 +36,7 @@ skel		:= $(bpf_src:%.bpf.c=$(BUILD)/%.skel.h)
 FAIRLEAD	:= $(BUILD)/tools/fairlead
 export FAIRLEAD
 
-pkg_cflags	= $(shell pkg-config --cflags $(PKGS))
+pkg_cflags	= $(shell pkg-config --cflags $(PKGS) $(LATE))
 pkg_libs	= $(shell pkg-config --libs $(PKGS)) -lm
 tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 		  -Wno-missing-field-initializers -Wno-sign-compare -D_GNU_SOURCE \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Loading and unloading fairlead.ko, without a child process. */
 #include "accel.h"
+#include "../lib/late.h"
 #include "../lib/msg.h"
 
 #include <errno.h>
@@ -10,27 +11,38 @@
 
 #define MODULE "fairlead"
 
+/* clang-format off */
+#define KMOD(F) \
+	F(kmod_, list_next) F(kmod_, module_get_info) F(kmod_, module_get_module) \
+	F(kmod_, module_get_path) F(kmod_, module_info_free_list) F(kmod_, module_info_get_key) \
+	F(kmod_, module_info_get_value) F(kmod_, module_insert_module) \
+	F(kmod_, module_new_from_lookup) F(kmod_, module_new_from_name) \
+	F(kmod_, module_new_from_path) F(kmod_, module_probe_insert_module) \
+	F(kmod_, module_remove_module) F(kmod_, module_unref) F(kmod_, module_unref_list) \
+	F(kmod_, new) F(kmod_, set_log_fn) F(kmod_, set_log_priority) F(kmod_, unref)
+/* clang-format on */
+FL_LATE(kmod, "libkmod.so.2", KMOD)
+
 /* The module's own word for the kernel that it was built for; "" if it has none. */
 static void vermagic(struct kmod_module *mod, char *out, size_t size)
 {
 	struct kmod_list *info = NULL, *item;
 
 	*out = '\0';
-	if (kmod_module_get_info(mod, &info) < 0)
+	if (kmod.module_get_info(mod, &info) < 0)
 		return;
-	kmod_list_foreach(item, info)
-	{
-		if (!strcmp(kmod_module_info_get_key(item), "vermagic"))
+	for (item = info; item; item = kmod.list_next(info, item)) {
+		if (!strcmp(kmod.module_info_get_key(item), "vermagic"))
 			snprintf(out, size, "%.*s",
-				 (int)strcspn(kmod_module_info_get_value(item), " "),
-				 kmod_module_info_get_value(item));
+				 (int)strcspn(kmod.module_info_get_value(item), " "),
+				 kmod.module_info_get_value(item));
 	}
-	kmod_module_info_free_list(info);
+	kmod.module_info_free_list(info);
 }
 
 static int explain(struct kmod_module *mod, int err)
 {
-	const char *path = kmod_module_get_path(mod);
+	const char *path = kmod.module_get_path(mod);
 	struct utsname uts;
 	char built[65];
 
@@ -70,7 +82,7 @@ static int from_depmod(struct kmod_ctx *ctx, struct kmod_module **mod)
 	struct utsname uts;
 	int err;
 
-	err = kmod_module_new_from_lookup(ctx, MODULE, &list);
+	err = kmod.module_new_from_lookup(ctx, MODULE, &list);
 	if (err < 0 || !list) {
 		uname(&uts);
 		return fl_fail(
@@ -78,8 +90,8 @@ static int from_depmod(struct kmod_ctx *ctx, struct kmod_module **mod)
 			"with `make install`, or name it with --module FILE",
 			uts.release);
 	}
-	*mod = kmod_module_get_module(list);
-	kmod_module_unref_list(list);
+	*mod = kmod.module_get_module(list);
+	kmod.module_unref_list(list);
 	return FL_OK;
 }
 
@@ -89,27 +101,29 @@ int fl_module_load(const char *path)
 	struct kmod_ctx *ctx;
 	int err, ret;
 
-	ctx = kmod_new(NULL, NULL);
+	if (!kmod_open())
+		return FL_FAILED;
+	ctx = kmod.new(NULL, NULL);
 	if (!ctx)
 		return fl_fail("cannot read /lib/modules: %s", strerror(errno));
-	kmod_set_log_fn(ctx, NULL, NULL);
-	kmod_set_log_priority(ctx, 0);
+	kmod.set_log_fn(ctx, NULL, NULL);
+	kmod.set_log_priority(ctx, 0);
 	if (path) {
-		err = kmod_module_new_from_path(ctx, path, &mod);
+		err = kmod.module_new_from_path(ctx, path, &mod);
 		ret = err < 0 ? fl_fail("%s: %s", path, strerror(-err)) : FL_OK;
 	} else {
 		ret = from_depmod(ctx, &mod);
 	}
 	if (ret == FL_OK) {
 		/* Commands of modprobe.d would be child processes: they are not run. */
-		err = path ? kmod_module_insert_module(mod, 0, NULL) :
-			     kmod_module_probe_insert_module(mod, KMOD_PROBE_IGNORE_COMMAND, NULL,
+		err = path ? kmod.module_insert_module(mod, 0, NULL) :
+			     kmod.module_probe_insert_module(mod, KMOD_PROBE_IGNORE_COMMAND, NULL,
 							     NULL, NULL, NULL);
 		if (err < 0 && err != -EEXIST)
 			ret = explain(mod, err);
-		kmod_module_unref(mod);
+		kmod.module_unref(mod);
 	}
-	kmod_unref(ctx);
+	kmod.unref(ctx);
 	return ret;
 }
 
@@ -119,15 +133,17 @@ int fl_module_unload(void)
 	struct kmod_ctx *ctx;
 	int err;
 
-	ctx = kmod_new(NULL, NULL);
+	if (!kmod_open())
+		return FL_FAILED;
+	ctx = kmod.new(NULL, NULL);
 	if (!ctx)
 		return fl_fail("cannot read /lib/modules: %s", strerror(errno));
-	err = kmod_module_new_from_name(ctx, MODULE, &mod);
+	err = kmod.module_new_from_name(ctx, MODULE, &mod);
 	if (!err) {
-		err = kmod_module_remove_module(mod, KMOD_REMOVE_NOWAIT);
-		kmod_module_unref(mod);
+		err = kmod.module_remove_module(mod, KMOD_REMOVE_NOWAIT);
+		kmod.module_unref(mod);
 	}
-	kmod_unref(ctx);
+	kmod.unref(ctx);
 	if (err == -EAGAIN) {
 		fl_warn("the module is off, but something holds it in memory: end the BPF programs on its "
 			"tracepoints (`bpftool link` shows them), then say `fairlead accel off` again");

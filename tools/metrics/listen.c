@@ -14,6 +14,7 @@
 #include "openmetrics.h"
 #include "read.h"
 #include "sockets.h"
+#include "../lib/late.h"
 #include "../lib/mem.h"
 #include "../lib/msg.h"
 
@@ -38,6 +39,17 @@
 #define FRESH_MS	1000 /* a reading serves that long */
 #define READINGS_MAX	4    /* held at once: by clients that have not got all of it yet */
 #define DRAIN_MS	2000 /* for answers on their way when we are told to end */
+
+/* clang-format off */
+#define MHD(F) \
+	F(MHD_, add_connection) F(MHD_, add_response_header) \
+	F(MHD_, create_response_from_buffer) \
+	F(MHD_, create_response_from_buffer_with_free_callback_cls) F(MHD_, destroy_response) \
+	F(MHD_, get_connection_info) F(MHD_, get_daemon_info) F(MHD_, get_timeout) \
+	F(MHD_, lookup_connection_value) F(MHD_, queue_response) F(MHD_, run) \
+	F(MHD_, start_daemon) F(MHD_, stop_daemon)
+/* clang-format on */
+FL_LATE(mhd, "libmicrohttpd.so.12", MHD)
 
 static int64_t now_ms(void)
 {
@@ -196,21 +208,21 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned int status, str
 
 	if (!r)
 		return MHD_NO;
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+	mhd.add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	mhd.add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+	mhd.add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	mhd.add_response_header(r, "X-Content-Type-Options", "nosniff");
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	ret = MHD_queue_response(c, status, r);
-	MHD_destroy_response(r);
+		mhd.add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	ret = mhd.queue_response(c, status, r);
+	mhd.destroy_response(r);
 	return ret;
 }
 
 static enum MHD_Result say(struct MHD_Connection *c, unsigned int status, const char *text)
 {
 	return answer(c, status,
-		      MHD_create_response_from_buffer(strlen(text), (void *)text,
+		      mhd.create_response_from_buffer(strlen(text), (void *)text,
 						      MHD_RESPMEM_PERSISTENT),
 		      "text/plain; charset=utf-8");
 }
@@ -223,7 +235,7 @@ static void sent(void *cls)
 static struct client *find_client(struct MHD_Connection *c)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+		mhd.get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	for (size_t i = 0; info && i < CONNECTIONS_MAX; i++)
 		if (server.clients[i].fd == info->connect_fd)
@@ -234,9 +246,9 @@ static struct client *find_client(struct MHD_Connection *c)
 static enum MHD_Result metrics(struct MHD_Connection *c)
 {
 	const char *accept =
-		MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+		mhd.lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	const char *encoding =
-		MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+		mhd.lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
 	enum fl_metrics_format format = fl_accept_format(accept);
 	bool zipped = fl_accept_gzip(encoding);
 	struct client *client = find_client(c);
@@ -259,7 +271,7 @@ static enum MHD_Result metrics(struct MHD_Connection *c)
 			   "The metrics cannot be read; the listener's log says why.\n");
 	}
 	f = form(format, &zipped);
-	r = MHD_create_response_from_buffer_with_free_callback_cls(f->len, f->data, sent,
+	r = mhd.create_response_from_buffer_with_free_callback_cls(f->len, f->data, sent,
 								   server.current);
 	if (!r)
 		return MHD_NO;
@@ -267,8 +279,8 @@ static enum MHD_Result metrics(struct MHD_Connection *c)
 	if (client)
 		client->reading = server.current;
 	if (zipped)
-		MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
-	MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
+		mhd.add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+	mhd.add_response_header(r, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
 	return answer(c, MHD_HTTP_OK, r, fl_format_content_type(format));
 }
 
@@ -311,7 +323,7 @@ static void on_connection(void *cls, struct MHD_Connection *c, void **context,
 
 static void run(void)
 {
-	MHD_run(server.daemon);
+	mhd.run(server.daemon);
 }
 
 static void make_room(void)
@@ -349,7 +361,7 @@ static bool accept_one(int listener)
 	*c = (struct client){ .fd = fd, .since = now_ms(), .until = now_ms() + LIFE_MS };
 	server.n_clients++;
 	/* It closes the descriptor if it cannot take it; on_connection() may have been called. */
-	if (MHD_add_connection(server.daemon, fd, (struct sockaddr *)&addr, len) != MHD_YES &&
+	if (mhd.add_connection(server.daemon, fd, (struct sockaddr *)&addr, len) != MHD_YES &&
 	    c->fd >= 0) {
 		c->fd = -1;
 		server.n_clients--;
@@ -367,7 +379,7 @@ static int sleep_ms(int64_t now, int64_t until)
 			until = server.clients[i].until;
 	if (server.current && server.current->taken + FRESH_MS < until)
 		until = server.current->taken + FRESH_MS;
-	if (MHD_get_timeout(server.daemon, &ms) == MHD_YES && now + (int64_t)ms < until)
+	if (mhd.get_timeout(server.daemon, &ms) == MHD_YES && now + (int64_t)ms < until)
 		until = now + (int64_t)ms;
 	return until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now);
 }
@@ -375,7 +387,7 @@ static int sleep_ms(int64_t now, int64_t until)
 static int loop(const struct fl_sockets *sockets, int signals)
 {
 	const union MHD_DaemonInfo *info =
-		MHD_get_daemon_info(server.daemon, MHD_DAEMON_INFO_EPOLL_FD);
+		mhd.get_daemon_info(server.daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	struct pollfd fds[FL_SOCKETS_MAX + 2] = { { .fd = signals, .events = POLLIN },
 						  { .fd = info->epoll_fd, .events = POLLIN } };
 	int64_t end = INT64_MAX;
@@ -434,6 +446,9 @@ int fl_metrics_listen(const char *file, const char *const *addresses, size_t n, 
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* Before it loses the right to read files. */
+	if (!mhd_open())
+		return FL_FAILED;
 	ret = fl_sockets_open(&sockets, addresses, n);
 	if (ret)
 		return ret;
@@ -449,7 +464,7 @@ int fl_metrics_listen(const char *file, const char *const *addresses, size_t n, 
 		ret = fl_fail("metrics: signalfd: %s", strerror(errno));
 		goto out;
 	}
-	server.daemon = MHD_start_daemon(
+	server.daemon = mhd.start_daemon(
 		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle,
 		NULL, MHD_OPTION_EXTERNAL_LOGGER, log_nothing, NULL, MHD_OPTION_CONNECTION_LIMIT,
 		CONNECTIONS_MAX + 1, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
@@ -460,7 +475,7 @@ int fl_metrics_listen(const char *file, const char *const *addresses, size_t n, 
 		for (size_t i = 0; i < n; i++)
 			fl_err("metrics: listening on %s", addresses[i]);
 		ret = loop(&sockets, signals);
-		MHD_stop_daemon(server.daemon);
+		mhd.stop_daemon(server.daemon);
 		put_reading(server.current);
 		server.current = NULL;
 	} else {
