@@ -66,6 +66,11 @@ is "ping of a node that is not in the file" 1 $rc
 has "names it" '/etc/fairlead/mesh.conf: there is no node "nowhere" in it' "$err"
 mesh a ping a
 has "ping of oneself is refused" '"a" is this node itself' "$err"
+mesh b ping -n 1
+mesh a show
+is "show alone asks nobody" "PEER STATE HANDSHAKE RECEIVED" "$(awk '$1 == "PEER" { print $1, $2, $3, $4 }' <<<"$out")"
+mesh a show --ping
+has "show --ping has the round trip" '^b +up +[0-9ms]+ +[0-9.]+ ms +[0-9.]+ (B|KiB) ' "$out"
 node_exec c ip link set eth0 down
 mesh a ping -n 1 --json
 is "ping with a node that is away is degraded" 3 $rc
@@ -73,11 +78,15 @@ is "ping --json" true "$(jq '.schema == 1 and (.pings | length) == 4 and
 	([.pings[] | select(.node == "b") | .received] == [1, 1]) and
 	([.pings[] | select(.node == "c") | .rtt_mean_ms] == [null, null])' <<<"$out")"
 
+# c is away, but its session with b will look alive for minutes. What b says of it is read below.
+node_exec b "$FAIRLEAD" mesh show --ping --json >"$lib_work/b_show" 2>&1 &
+b_show=$!
+
 mesh a graph
 has "graph has the node" '^a  10.200.0.11  fd00:200::11$' "$out"
-has "and a line for each peer" '^\|==== +b +up +[0-9]+s  192.0.2.12:51820  10.200.0.12  fd00:200::12$' "$out"
+has "and a line for each peer" '^\|==== +b +up +[0-9ms]+  192.0.2.12:51820  10.200.0.12  fd00:200::12$' "$out"
 mesh a graph --format dot
-has "graph in DOT" '^	"a" -- "b" \[color=forestgreen, label="up [0-9]+s"\];$' "$out"
+has "graph in DOT" '^	"a" -- "b" \[color=forestgreen, label="up [0-9ms]+"\];$' "$out"
 is "which is one graph" "1 1" "$(grep -c '^graph "mesh" {$' <<<"$out") $(grep -c '^}$' <<<"$out")"
 mesh a graph -f png
 is "graph in an unknown format" "2 fairlead: --format: 'png' is neither ascii nor dot" "$rc $err"
@@ -94,6 +103,11 @@ is "one that is new must answer" 1 $rc
 has "who did not is named" 'no answer within 3 s from 1 of 2 peers: c$' "$err"
 has "and that it is undone" 'not confirmed: what was done is undone' "$err"
 is "and all of it is undone" "$before" "$(snapshot a)"
+wait $b_show
+is "show --ping finds out that a peer has stalled" "up stalled" \
+	"$(jq -r '[.peers[] | select(.name != "b") | .state] | join(" ")' "$lib_work/b_show")"
+is "whose lane has, too, and no round trip" true "$(jq '.peers[] | select(.name == "c") |
+	.lanes[0].state == "stalled" and .rtt_ms == null and .handshake_age < 180' "$lib_work/b_show")"
 node_exec c ip link set eth0 up
 node_exec c ip address add 2001:db8::13/64 dev eth0 nodad
 mesh a up --confirm 20s

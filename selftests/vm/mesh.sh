@@ -116,7 +116,7 @@ is "up again changes nothing" "$up" "$(snapshot a)"
 # ---- show ----------------------------------------------------------------------------------------
 
 mesh a show
-has "show has a line for each peer" '^b +up +[0-9]+s +[0-9.]+ (B|KiB) +[0-9.]+ (B|KiB) +192.0.2.12:51820 ' "$out"
+has "show has a line for each peer" '^b +up +[0-9ms]+ +[0-9.]+ (B|KiB) +[0-9.]+ (B|KiB) +192.0.2.12:51820 ' "$out"
 has "show hides the private key" 'private key \(hidden\)' "$out"
 text=$out
 mesh a show --json
@@ -131,6 +131,14 @@ mesh a up --json; text+=$out$err
 if [[ $text == *"$private"* ]]; then fail "no output has the private key"; else ok "no output has the private key"; fi
 mesh a show --show-keys
 has "show --show-keys shows it" "private key ${private//+/\\+}" "$out"
+
+# Two looks, a second apart; then nobody reads any more.
+node_exec a "$FAIRLEAD" mesh show --watch 1 --json | jq -cn --unbuffered '[limit(2; inputs)]' >"$lib_work/watch" &
+watch=$!
+node_exec a ping -c 8 -i 0.2 -W 5 10.200.0.12 >/dev/null
+wait $watch
+is "show --watch has rates, from the second time on" "null true" "$(jq -r '"\(.[0].peers[0].rx_bytes_per_second) \(
+	.[1].peers[0] | .rx_bytes_per_second > 0 and .tx_bytes_per_second > 0)"' "$lib_work/watch")"
 
 # ---- drift ---------------------------------------------------------------------------------------
 

@@ -135,7 +135,7 @@ int fl_mesh_graph(int argc, char **argv)
 	(void)argv;
 	if (!dot && strcmp(fl_mesh_opt_graph, "ascii") != 0)
 		return fl_usage("--format: '%s' is neither ascii nor dot", fl_mesh_opt_graph);
-	status = fl_look_begin(&run, false);
+	status = fl_look_begin(&run, 0);
 	if (!status) {
 		peers = fl_look_peers(&run.plan, now, &n);
 		if (fl_json)

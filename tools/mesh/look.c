@@ -93,6 +93,9 @@ struct fl_shown *fl_look_peers(const struct fl_plan *plan, int64_t now, size_t *
 			break;
 		++*n;
 		s->rx_rate = s->tx_rate = -1;
+		s->least_rtt = -1;
+		for (unsigned int i = 0; i < FL_MESH_LANES; i++)
+			s->rtt[i] = -1;
 		for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
 			const struct fl_lane *l = &plan->lanes[i];
 
@@ -109,10 +112,13 @@ struct fl_shown *fl_look_peers(const struct fl_plan *plan, int64_t now, size_t *
 int fl_look_again(struct fl_look_run *run)
 {
 	const struct fl_link *link = &run->plan.lanes[0].link;
+	int err;
 
 	fl_plan_free(&run->plan);
 	run->self = NULL;
-	if (fl_state_read(&run->nl, fl_mesh_opt_interface, 1, &run->plan, NULL))
+	err = run->routes ? fl_state_read(&run->nl, fl_mesh_opt_interface, 1, &run->plan, NULL) :
+			    fl_state_read_peers(&run->nl, fl_mesh_opt_interface, &run->plan);
+	if (err)
 		return FL_FAILED;
 	if (!link->ifindex)
 		return fl_fail("there is no interface %s; `fairlead mesh up` makes it",
@@ -126,12 +132,14 @@ int fl_look_again(struct fl_look_run *run)
 	return FL_OK;
 }
 
-int fl_look_begin(struct fl_look_run *run, bool need_mesh)
+int fl_look_begin(struct fl_look_run *run, int flags)
 {
 	const char *config = fl_mesh_opt_config ? fl_mesh_opt_config : FL_MESH_CONF;
+	bool need_mesh = flags & FL_LOOK_MESH;
 	int err;
 
 	memset(run, 0, sizeof(*run));
+	run->routes = flags & FL_LOOK_ROUTES;
 	fl_plan_init(&run->plan);
 	if (!fl_mesh_valid_ifname(fl_mesh_opt_interface))
 		return FL_USAGE;

@@ -16,6 +16,7 @@ const char *fl_mesh_opt_out;
 const char *fl_mesh_opt_graph = "ascii";
 const char *fl_mesh_opt_format = "wg-quick";
 bool fl_mesh_opt_show_keys;
+bool fl_mesh_opt_ping;
 unsigned int fl_mesh_opt_watch;
 unsigned int fl_mesh_opt_count = 3;
 const char *fl_mesh_opt_confirm;
@@ -80,6 +81,8 @@ static const struct fl_opt show_opts[] = {
 	OPT_INTERFACE,
 	{ 'w', "watch", FL_OPT_UINT, &fl_mesh_opt_watch, "SECONDS",
 	  "print it again and again, with rates" },
+	{ 'p', "ping", FL_OPT_FLAG, &fl_mesh_opt_ping, NULL,
+	  "ask every peer for an answer first: with round trips, and who has stalled" },
 	{ 0, "show-keys", FL_OPT_FLAG, &fl_mesh_opt_show_keys, NULL, "print the private key, too" },
 	{ 0 },
 };

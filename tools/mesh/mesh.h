@@ -42,6 +42,7 @@ extern const char *fl_mesh_opt_out;	/* genkey, genpsk, export */
 extern const char *fl_mesh_opt_graph;	/* graph */
 extern const char *fl_mesh_opt_format;	/* export */
 extern bool fl_mesh_opt_show_keys;	/* show */
+extern bool fl_mesh_opt_ping;		/* show */
 extern unsigned int fl_mesh_opt_watch;	/* show; seconds, 0: not given */
 extern unsigned int fl_mesh_opt_count;	/* ping */
 extern const char *fl_mesh_opt_confirm; /* up; NULL: not given */

@@ -454,7 +454,7 @@ int fl_mesh_check_paths(int argc, char **argv)
 	memset(c.inside, 0xff, sizeof(c.inside));
 	memset(c.outside, 0xff, sizeof(c.outside));
 	memset(c.receiver, 0xff, sizeof(c.receiver));
-	status = fl_look_begin(&c.run, true);
+	status = fl_look_begin(&c.run, FL_LOOK_MESH | FL_LOOK_ROUTES);
 	if (!status)
 		status = fl_look_nodes(&c.run, argc, argv);
 	if (!status && (read_host(&c) || add_paths(&c)))

@@ -18,8 +18,8 @@ const char *fl_nl_strerror(int err)
 	return strerror(-err);
 }
 
-static int read_all(struct fl_nl *nl, const char *first, unsigned int lanes, struct fl_plan *plan,
-		    struct fl_host *host, const char **what)
+static int read_all(struct fl_nl *nl, const char *first, unsigned int lanes, bool routes,
+		    struct fl_plan *plan, struct fl_host *host, const char **what)
 {
 	int err;
 
@@ -36,7 +36,7 @@ static int read_all(struct fl_nl *nl, const char *first, unsigned int lanes, str
 		return err;
 	*what = "addresses";
 	err = fl_rt_read_addrs(nl, plan, host);
-	if (err)
+	if (err || !routes)
 		return err;
 	*what = "nexthop objects";
 	err = fl_nexthop_read(nl, plan, host);
@@ -46,8 +46,8 @@ static int read_all(struct fl_nl *nl, const char *first, unsigned int lanes, str
 	return fl_route_read(nl, plan, host);
 }
 
-int fl_state_read(struct fl_nl *nl, const char *first, unsigned int lanes, struct fl_plan *plan,
-		  struct fl_host *host)
+static int read_state(struct fl_nl *nl, const char *first, unsigned int lanes, bool routes,
+		      struct fl_plan *plan, struct fl_host *host)
 {
 	struct fl_host unused = { 0 };
 	const char *what;
@@ -55,7 +55,7 @@ int fl_state_read(struct fl_nl *nl, const char *first, unsigned int lanes, struc
 
 	fl_plan_init(plan);
 	plan->read_lanes = lanes;
-	err = read_all(nl, first, lanes, plan, host ? host : &unused, &what);
+	err = read_all(nl, first, lanes, routes, plan, host ? host : &unused, &what);
 	for (int f = 0; f < FL_FAMILIES; f++)
 		plan->hash_policy[f] = fl_hash_read(f);
 	fl_host_free(&unused);
@@ -66,6 +66,17 @@ int fl_state_read(struct fl_nl *nl, const char *first, unsigned int lanes, struc
 	if (host)
 		fl_host_free(host);
 	return -1;
+}
+
+int fl_state_read(struct fl_nl *nl, const char *first, unsigned int lanes, struct fl_plan *plan,
+		  struct fl_host *host)
+{
+	return read_state(nl, first, lanes, true, plan, host);
+}
+
+int fl_state_read_peers(struct fl_nl *nl, const char *first, struct fl_plan *plan)
+{
+	return read_state(nl, first, 1, false, plan, NULL);
 }
 
 void fl_state_name(struct fl_plan *plan, const struct fl_mesh *mesh)

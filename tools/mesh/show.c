@@ -6,9 +6,10 @@
 #include "../lib/mem.h"
 #include "../lib/msg.h"
 #include "../lib/table.h"
+#include "echo.h"
 #include "icmp.h"
-#include "stall.h"
 #include "look.h"
+#include "stall.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -24,7 +25,7 @@ struct view {
 	struct fl_shown *peers;
 	size_t n_peers;
 	int64_t now;
-	bool rates;
+	bool rates, rtt; /* are known */
 };
 
 static const char *format_bytes(uint64_t n, char out[32])
@@ -99,6 +100,14 @@ static const char *format_rate(double rate, char out[48])
 	return out;
 }
 
+static void cell_rtt(struct fl_table *table, int64_t us)
+{
+	if (us < 0)
+		fl_table_cell(table, "-");
+	else
+		fl_table_cell(table, "%.2f ms", us / 1000.0);
+}
+
 static void show_text(const struct view *v)
 {
 	char key[FL_KEY_BASE64], t[32], r[48], ep[FL_SOCKADDR_STR], balance[80];
@@ -141,6 +150,8 @@ static void show_text(const struct view *v)
 		fl_table_col(table, "BALANCE %", FL_LEFT);
 	}
 	fl_table_col(table, "HANDSHAKE", FL_RIGHT);
+	if (v->rtt)
+		fl_table_col(table, "RTT", FL_RIGHT);
 	fl_table_col(table, "RECEIVED", FL_RIGHT);
 	fl_table_col(table, "SENT", FL_RIGHT);
 	if (v->rates) {
@@ -169,6 +180,8 @@ static void show_text(const struct view *v)
 			fl_table_cell(table, "%s", balance);
 		}
 		fl_table_cell(table, "%s", fl_look_age(s->handshake, v->now, t));
+		if (v->rtt)
+			cell_rtt(table, s->least_rtt);
 		fl_table_cell(table, "%s", format_bytes(s->rx, t));
 		fl_table_cell(table, "%s", format_bytes(s->tx, t));
 		if (v->rates) {
@@ -202,14 +215,21 @@ static void json_endpoint(struct json_object *o, const struct fl_peer *p, unsign
 	fl_json_str(o, "endpoint_from", source_of(p, lane));
 }
 
-static struct json_object *json_lane(const struct view *v, const struct fl_peer *p,
+static void json_rtt(struct json_object *o, int64_t us)
+{
+	json_object_object_add(o, "rtt_ms", us < 0 ? NULL : json_object_new_double(us / 1000.0));
+}
+
+static struct json_object *json_lane(const struct view *v, const struct fl_shown *s,
 				     unsigned int lane)
 {
+	const struct fl_peer *p = s->lanes[lane];
 	struct json_object *o = json_object_new_object();
 
 	fl_json_str(o, "interface", v->plan->lanes[lane].link.name);
-	fl_json_str(o, "state", fl_look_state(p, v->now));
+	fl_json_str(o, "state", s->stalled & 1U << lane ? "stalled" : fl_look_state(p, v->now));
 	json_handshake(o, p->handshake, v->now);
+	json_rtt(o, s->rtt[lane]);
 	fl_json_u64(o, "rx_bytes", p->rx);
 	fl_json_u64(o, "tx_bytes", p->tx);
 	json_endpoint(o, p, lane);
@@ -233,6 +253,7 @@ static struct json_object *json_peer(const struct view *v, const struct fl_shown
 	json_endpoint(o, p, s->first_lane);
 	fl_json_str(o, "state", s->state);
 	json_handshake(o, s->handshake, v->now);
+	json_rtt(o, s->least_rtt);
 	fl_json_u64(o, "rx_bytes", s->rx);
 	fl_json_u64(o, "tx_bytes", s->tx);
 	json_rate(o, "rx_bytes_per_second", s->rx_rate);
@@ -245,7 +266,7 @@ static struct json_object *json_peer(const struct view *v, const struct fl_shown
 	a = json_object_new_array();
 	for (unsigned int i = 0; i < FL_MESH_LANES; i++)
 		if (s->lanes[i])
-			json_object_array_add(a, json_lane(v, s->lanes[i], i));
+			json_object_array_add(a, json_lane(v, s, i));
 	json_object_object_add(o, "lanes", a);
 	return o;
 }
@@ -315,14 +336,18 @@ static double rate(uint64_t now, uint64_t then, int64_t us)
 	return now < then || us <= 0 ? -1 : (now - then) * 1e6 / us;
 }
 
-static void compare(struct view *v, struct history *h)
+/* Puts what has changed since the last look into the view. True if that does not tell yet whether
+ * some peer has stalled; `asked`, by node, are those that have not. */
+static bool compare(struct view *v, struct history *h, const struct fl_mesh *mesh, bool *asked)
 {
 	struct before *list = fl_zalloc(v->n_peers * sizeof(*list));
 	int64_t now = fl_now_us();
+	bool any = false;
 
 	for (size_t i = 0; i < v->n_peers; i++) {
 		struct fl_shown *s = &v->peers[i];
 		struct before *b = &list[i], *old = NULL;
+		bool undecided = false;
 
 		b->public_key = s->first->public_key;
 		if (h->n)
@@ -337,74 +362,188 @@ static void compare(struct view *v, struct history *h)
 		for (unsigned int lane = 0; lane < FL_MESH_LANES; lane++) {
 			const struct fl_peer *p = s->lanes[lane];
 
-			if (p && fl_stalled(&b->lanes[lane], p, now) && s->n_up)
+			if (!p)
+				continue;
+			if (!fl_stalled(&b->lanes[lane], p, now)) {
+				undecided |= b->lanes[lane].waiting && fl_session_alive(p, v->now);
+			} else if (s->n_up) {
 				s->state = "stalled";
+				s->stalled |= 1U << lane;
+			}
 		}
+		if (asked && s->first->node)
+			asked[s->first->node - mesh->nodes] = undecided;
+		any |= undecided;
 	}
 	free(h->list);
 	if (v->n_peers)
 		qsort(list, v->n_peers, sizeof(*list), cmp_before);
 	*h = (struct history){ list, v->n_peers, now };
+	return any;
 }
 
-static void show(const struct fl_look_run *run, struct history *history)
+/* ---- round trips ---- */
+
+/* By node of the mesh file. */
+struct asked {
+	bool *nodes; /* to be asked; NULL: nobody is */
+	int64_t (*rtt)[FL_MESH_LANES];
+};
+
+static void asked_init(struct asked *a, const struct fl_mesh *mesh)
 {
-	struct view v = {
+	a->nodes = fl_zalloc(mesh->n_nodes * sizeof(*a->nodes));
+	a->rtt = fl_zalloc(mesh->n_nodes * sizeof(*a->rtt));
+	memset(a->nodes, true, mesh->n_nodes * sizeof(*a->nodes));
+	memset(a->rtt, 0xff, mesh->n_nodes * sizeof(*a->rtt));
+}
+
+static void asked_free(struct asked *a)
+{
+	free(a->nodes);
+	free(a->rtt);
+}
+
+static int ask(const struct fl_look_run *run, struct asked *a)
+{
+	struct fl_echo e;
+	/* Twice, since the first may wait for a handshake; not where it goes on anyway. */
+	int err = fl_echo_open(&e, &run->plan, fl_mesh_opt_watch ? 1 : 2);
+
+	for (size_t i = 0; !err && i < run->mesh->n_nodes; i++)
+		if (a->nodes[i] && &run->mesh->nodes[i] != run->self)
+			fl_echo_add(&e, &run->mesh->nodes[i], FL_ECHO_ONE, time(NULL));
+	if (!err)
+		fl_echo_run(&e, fl_mesh_opt_watch);
+	for (size_t i = 0; i < e.n; i++) {
+		const struct fl_target *t = &e.targets[i];
+
+		if (t->received)
+			a->rtt[t->node - run->mesh->nodes][t->lane] = t->least;
+	}
+	fl_echo_close(&e);
+	return err ? FL_FAILED : FL_OK;
+}
+
+static void take_rtt(struct view *v, const struct asked *a, const struct fl_mesh *mesh)
+{
+	for (size_t i = 0; i < v->n_peers; i++) {
+		struct fl_shown *s = &v->peers[i];
+		const int64_t *rtt;
+
+		if (!s->first->node)
+			continue;
+		rtt = a->rtt[s->first->node - mesh->nodes];
+		for (unsigned int lane = 0; lane < FL_MESH_LANES; lane++) {
+			s->rtt[lane] = rtt[lane];
+			if (rtt[lane] >= 0 && (s->least_rtt < 0 || rtt[lane] < s->least_rtt))
+				s->least_rtt = rtt[lane];
+		}
+	}
+}
+
+/* ---- the verb ---- */
+
+/* Look at what was read and, if h is not NULL, at what it was before. Returns as compare(). */
+static bool look(const struct fl_look_run *run, struct view *v, struct history *h, struct asked *a)
+{
+	free(v->peers);
+	*v = (struct view){
 		.plan = &run->plan,
 		.link = &run->plan.lanes[0].link,
 		.self = run->self,
 		.now = time(NULL),
-		.rates = history != NULL,
+		.rates = fl_mesh_opt_watch,
+		.rtt = a->nodes != NULL,
 	};
+	v->peers = fl_look_peers(&run->plan, v->now, &v->n_peers);
+	if (a->nodes)
+		take_rtt(v, a, run->mesh);
+	return h && compare(v, h, run->mesh, a->nodes);
+}
 
-	v.peers = fl_look_peers(&run->plan, v.now, &v.n_peers);
-	if (history)
-		compare(&v, history);
+static void print(const struct view *v)
+{
 	if (fl_json)
-		show_json(&v);
+		show_json(v);
 	else
-		show_text(&v);
-	free(v.peers);
+		show_text(v);
 }
 
 /* Until a signal ends it, or nobody reads any more. */
-static int watch(struct fl_look_run *run)
+static int watch(struct fl_look_run *run, struct view *v, struct history *h, struct asked *a)
 {
 	bool terminal = isatty(STDOUT_FILENO) && !fl_json;
-	struct history history = { 0 };
 	int status = FL_OK;
 
 	for (;;) {
 		if (terminal)
 			fputs("\033[H\033[2J", stdout);
-		show(run, &history);
+		print(v);
 		if (!terminal && !fl_json)
 			putchar('\n');
 		if (fflush(stdout))
-			break;
+			return FL_OK;
 		sleep(fl_mesh_opt_watch);
-		status = fl_look_again(run);
+		if (a->nodes) {
+			asked_free(a);
+			asked_init(a, run->mesh);
+			status = ask(run, a);
+		}
+		if (!status)
+			status = fl_look_again(run);
 		if (status)
-			break;
+			return status;
+		look(run, v, h, a);
 	}
-	free(history.list);
-	return status;
+}
+
+/* Ask everybody once, and those whose session is alive but who are silent again and again, until
+ * they are heard of or their silence has lasted long enough to say that they have stalled. */
+static int ping(struct fl_look_run *run, struct view *v, struct history *h, struct asked *a)
+{
+	int status;
+	bool undecided;
+
+	do {
+		status = ask(run, a);
+		if (!status)
+			status = fl_look_again(run);
+		if (status)
+			return status;
+		undecided = look(run, v, h, a);
+	} while (undecided && !fl_mesh_opt_watch);
+	return FL_OK;
 }
 
 int fl_mesh_show(int argc, char **argv)
 {
+	struct history history = { 0 };
+	struct asked asked = { 0 };
+	struct view v = { 0 };
 	struct fl_look_run run;
 	int status;
 
 	(void)argc;
 	(void)argv;
-	status = fl_look_begin(&run, false);
+	status = fl_look_begin(&run, fl_mesh_opt_ping ? FL_LOOK_MESH : 0);
+	if (status)
+		goto out;
+	look(&run, &v, fl_mesh_opt_ping || fl_mesh_opt_watch ? &history : NULL, &asked);
+	if (fl_mesh_opt_ping) {
+		asked_init(&asked, run.mesh);
+		status = ping(&run, &v, &history, &asked);
+	}
 	if (!status && fl_mesh_opt_watch)
-		status = watch(&run);
+		status = watch(&run, &v, &history, &asked);
 	else if (!status)
-		show(&run, NULL);
+		print(&v);
 	if (!status && run.broken)
 		status = FL_DEGRADED;
+out:
+	free(v.peers);
+	free(history.list);
+	asked_free(&asked);
 	fl_look_end(&run);
 	return status;
 }

@@ -16,6 +16,10 @@
 int fl_state_read(struct fl_nl *nl, const char *first, unsigned int lanes, struct fl_plan *plan,
 		  struct fl_host *host);
 
+/* The same without routes and nexthop objects, of which there are more than of anything else: for
+ * who only looks. */
+int fl_state_read_peers(struct fl_nl *nl, const char *first, struct fl_plan *plan);
+
 /* Give the peers of a plan the names that they have in the mesh. */
 void fl_state_name(struct fl_plan *plan, const struct fl_mesh *mesh);
 
