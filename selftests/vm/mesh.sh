@@ -187,7 +187,7 @@ is "its learned endpoint is the same" 192.0.2.12:40000 "$(wgshow a endpoints b)"
 is "the node is as it was" "${up//192.0.2.12:51820/192.0.2.12:40000}" "$(snapshot a)"
 kill -INT "$(<"$lib_work/pinger")"; wait $!
 # The last one may still have been on its way.
-seqs=$(sed -n 's/.*icmp_seq=\([0-9]*\) ttl.*/\1/p' "$lib_work/ping")
+seqs=$(sed -n 's/.*icmp_seq=\([0-9]*\) ttl.*/\1/p' "$lib_work/ping" | sort -n)
 is "no packet between the others was lost" "$(seq "$(wc -l <<<"$seqs")")" "$seqs"
 check "the peer that came back is reached" node_exec a ping -c 1 -W 5 10.200.0.13
 
