@@ -221,7 +221,7 @@ bench-tools: tools $(BUILD)/bench/load
 
 # CPU and memory of a mesh of many nodes; MESH_SIZES="100 1000" is quicker.
 bench-mesh: tools
-	@scripts/bench-mesh $(if $(MESH_SIZES),--sizes "$(MESH_SIZES)")
+	@scripts/bench-mesh --kernel $(KERNEL) --out $(BUILD)/bench/mesh/result.json $(if $(MESH_SIZES),--sizes "$(MESH_SIZES)")
 
 # The same 120 keys by tune, sysctl(8), systemd-sysctl(8) and TuneD.
 bench-tune: setup
@@ -318,7 +318,7 @@ help:
 	'make check               formatting, sparse, clang-tidy, shellcheck, man pages' \
 	'make bench               what encryption costs, in a VM that counts instructions; BENCH=quick, KERNEL=6.1' \
 	'make bench-compare BASE=<git ref>   what moved since then, beyond the noise' \
-	'make bench-mesh          what a mesh of 100 to 10000 nodes costs to bring up; MESH_SIZES="100 1000"' \
+	'make bench-mesh          what a mesh of 100 to 10000 nodes costs, beside wg-quick; MESH_SIZES="100 1000"' \
 	'make bench-tune          what setting 120 kernel parameters costs, beside sysctl, systemd-sysctl and TuneD' \
 	'make bench-report        docs/benchmarks.md out of docs/bench/*.json' \
 	'make tools|bpf           one part' \

@@ -44,6 +44,12 @@ check_fails 2 "--rounds: '0' is not a number" "bench-tune: no rounds" "$tune" --
 check_fails 2 "--keys: 'all' is not a number" "bench-tune: no number of keys" "$tune" --keys all
 check_fails 2 "bench-tune: --out needs a value" "bench-tune: option without its value" "$tune" --out
 check_fails 1 "fairlead is missing: run make tools" "bench-tune: nothing was made" env FAIRLEAD="$W/fairlead" "$tune"
+mesh=$TOP/scripts/bench-mesh
+check_fails 2 "bench-mesh: unknown option '--fast'" "bench-mesh: unknown option" "$mesh" --fast
+check_fails 2 "--sizes: 'many' is not a number" "bench-mesh: no number of peers" "$mesh" --sizes "100 many"
+check_fails 2 "--times: '0' is not a number" "bench-mesh: no limit" "$mesh" --times 0
+check_fails 2 "bench-mesh: --out needs a value" "bench-mesh: option without its value" "$mesh" --out
+check_fails 1 "fairlead is missing: run make tools" "bench-mesh: nothing was made" env FAIRLEAD="$W/fairlead" "$mesh"
 load=$BUILD/bench/load
 check_fails 2 "Usage: load serve" "load: nothing said" "$load"
 check_fails 2 "unknown load 'sctp'" "load: unknown" "$load" sctp ::1 1
