@@ -136,8 +136,19 @@ check_fails 1 'lo is no WireGuard interface, so it is left alone' "down leaves a
 	unshare -n "${mesh[@]}" down -i lo
 check_fails 2 "has 16 characters" "down: a name over 15 characters" "${mesh[@]}" down -i sixteencharacter
 
+# ---- the manual ------------------------------------------------------------------------------------
+
+# Each mesh file that mesh.conf(5) shows is one: its first node can be exported.
+awk -v dir="$dir" '/^\.Sh/ { in_examples = /EXAMPLES/ } /^\.Ed/ { file = "" } file { print >file }
+	in_examples && /^\.Bd/ { file = dir "/example" ++n }' "$TOP/docs/man/mesh.conf.5"
+for file in "$dir"/example*; do
+	node=$(sed -n 's/^\[Node "\(.*\)"\].*/\1/p;T;q' "$file")
+	check "the manual's ${file##*/}, of node $node and others, is a mesh file" "${mesh[@]}" export -c "$file" "$node"
+done
+check "there are at least two" test -s "$dir/example1" -a -s "$dir/example2"
+
 # Every verb explains itself.
-for verb in genkey pubkey plan up verify down show; do
+for verb in genkey genpsk pubkey plan up verify down show graph export import ping check; do
 	# shellcheck disable=SC2016	# for the inner shell
 	check "help of $verb" bash -c '"$0" mesh "$1" --help | grep -q "^Usage: fairlead mesh $1 "' "$FAIRLEAD" "$verb"
 done
