@@ -54,6 +54,12 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 };
 
+struct net_device;
+
+struct sk_buff {
+	struct net_device *dev;
+};
+
 struct net_device_stats {
 	unsigned long rx_errors;
 	unsigned long tx_errors;
@@ -62,15 +68,18 @@ struct net_device_stats {
 	unsigned long rx_frame_errors;
 };
 
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 struct net_device {
 	int ifindex;
+	possible_net_t nd_net;
 	struct hlist_node index_hlist;
 	struct net_device_stats stats;
 };
 
 /* wireguard.ko, drivers/net/wireguard */
-
-struct sk_buff;
 
 struct sk_buff_head {
 	struct sk_buff *next;

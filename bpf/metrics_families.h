@@ -42,6 +42,15 @@
 	  "IP packets for a peer's address or pod CIDR that left by something other than a lane.")  \
 	F("fairlead_underlay_burst_datagrams", "histogram", "", UNDERLAY, FL_SIZES, 0, FL_BURSTS,   \
 	  "Encrypted datagrams that crossed the underlay's device as one packet (coalesced, GRO).") \
+	F("fairlead_module_burst_datagrams", "histogram", "", MODULE, FL_SIZES, 0,                  \
+	  FL_MODULE_BURSTS,                                                                         \
+	  "Datagrams in a burst that the module sent, or received merged by GRO and split.")        \
+	F("fairlead_module_flushes_total", "counter", "", MODULE, FL_COUNTER, 0, FL_FLUSHES,        \
+	  "Bursts that the module sent, by what ended them.")                                       \
+	F("fairlead_module_unsplit_total", "counter", "", MODULE, FL_COUNTER, 0, FL_UNSPLIT,        \
+	  "Packets merged by GRO that the module left to the kernel to split.")                     \
+	F("fairlead_module_drops_total", "counter", "", MODULE, FL_COUNTER, 0, FL_MODULE_DROPS,     \
+	  "Datagrams that the module dropped.")                                                     \
 	F("fairlead_rtt_seconds", "histogram", "seconds", TCP, FL_SECONDS, 0, FL_RTT,               \
 	  "Smoothed round-trip time of this node's TCP connections through the mesh, by ACK.")      \
 	F("fairlead_wireguard_queue_seconds", "histogram", "seconds", WIREGUARD, FL_SECONDS, 0,     \
@@ -80,7 +89,8 @@
 	C(LANE, "lane")                                                                            \
 	C(UNDERLAY, "underlay")                                                                    \
 	C(TCP, "tcp")                                                                              \
-	C(WIREGUARD, "wireguard")
+	C(WIREGUARD, "wireguard")                                                                  \
+	C(MODULE, "module")
 
 /*
  * Lists of values: V(id, number, labels). A value is a counter, a gauge or a histogram, as the
@@ -97,6 +107,16 @@
 	V(FL_DROP_AUTH, 3, "reason=\"authentication\"")                                            \
 	V(FL_DROP_MAC, 4, "reason=\"handshake_mac\"")                                              \
 	V(FL_DROP_HANDSHAKE, 5, "reason=\"handshake_refused\"")
+#define FL_FLUSHES(V)                                                                              \
+	V(FL_FLUSH_END, 6, "reason=\"end\"")                                                       \
+	V(FL_FLUSH_FULL, 7, "reason=\"full\"")                                                     \
+	V(FL_FLUSH_SHORT, 8, "reason=\"short\"")                                                   \
+	V(FL_FLUSH_FLOW, 9, "reason=\"flow\"")                                                     \
+	V(FL_FLUSH_CONTROL, 10, "reason=\"control\"")                                              \
+	V(FL_FLUSH_GONE, 11, "reason=\"gone\"")
+#define FL_UNSPLIT(V) V(FL_MODULE_LEFT, 12, "")
+#define FL_MODULE_DROPS(V)                                                                         \
+	V(FL_DROP_CSUM, 13, "reason=\"checksum\"") V(FL_DROP_RX, 14, "reason=\"receive\"")
 
 /* Histograms: numbers of their own. */
 #define FL_RTT(V) V(FL_RTT_ALL, 0, "")
@@ -104,5 +124,8 @@
 	V(FL_QUEUE_ENCRYPT, 1, "queue=\"encrypt\"") V(FL_QUEUE_DECRYPT, 2, "queue=\"decrypt\"")
 #define FL_BURSTS(V)                                                                               \
 	V(FL_BURST_TX, 3, "direction=\"transmit\"") V(FL_BURST_RX, 4, "direction=\"receive\"")
+#define FL_MODULE_BURSTS(V)                                                                        \
+	V(FL_MODULE_BURST_TX, 5, "direction=\"transmit\"")                                         \
+	V(FL_MODULE_BURST_RX, 6, "direction=\"receive\"")
 
 #endif

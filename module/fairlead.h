@@ -60,6 +60,7 @@ unsigned int fairlead_receive_count(struct fairlead_net *fn);
 void fairlead_receive_forget(struct fairlead_net *fn);
 unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb,
 				    const struct nf_hook_state *state, unsigned int hlen);
+unsigned int fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb);
 void fairlead_receive_exit(void);
 
 /* hook.c: which datagrams are WireGuard's */

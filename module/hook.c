@@ -145,10 +145,8 @@ static unsigned int in4(void *priv, struct sk_buff *skb, const struct nf_hook_st
 	if (!fn || !test_bit(ntohs(udp_hdr(skb)->dest), fn->ports))
 		return NF_ACCEPT;
 	if (!plain_delivery(skb, state) || inet_sdif(skb) ||
-	    skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
-		fairlead_count(fn, RX_LEFT);
-		return NF_ACCEPT;
-	}
+	    skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST))
+		return fairlead_receive_leave(fn, skb);
 	return fairlead_receive_split(fn, skb, state, hlen);
 }
 
@@ -164,11 +162,8 @@ static unsigned int in6(void *priv, struct sk_buff *skb, const struct nf_hook_st
 	fn = fairlead_pernet(state->net);
 	if (!fn || !test_bit(ntohs(udp_hdr(skb)->dest), fn->ports))
 		return NF_ACCEPT;
-	if (!plain_delivery(skb, state) || inet6_sdif(skb) ||
-	    ipv6_addr_is_multicast(&ip6h->daddr)) {
-		fairlead_count(fn, RX_LEFT);
-		return NF_ACCEPT;
-	}
+	if (!plain_delivery(skb, state) || inet6_sdif(skb) || ipv6_addr_is_multicast(&ip6h->daddr))
+		return fairlead_receive_leave(fn, skb);
 	return fairlead_receive_split(fn, skb, state, hlen);
 }
 

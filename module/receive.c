@@ -29,6 +29,7 @@
  */
 #include "compat.h"
 #include "fairlead.h"
+#include "trace.h"
 
 #include <linux/ctype.h>
 #include <linux/ip.h>
@@ -360,6 +361,14 @@ static void pass_on(struct sk_buff *skb, const struct nf_hook_state *state)
 	}
 }
 
+/* The stack splits this merged packet. Returns the verdict. RCU read side. */
+unsigned int fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb)
+{
+	trace_fairlead_receive(skb, skb->dev, skb_shinfo(skb)->gso_segs, FAIRLEAD_STAT_RX_LEFT);
+	fairlead_count(fn, RX_LEFT);
+	return NF_ACCEPT;
+}
+
 /*
  * skb is a merged packet with hlen bytes of IP and UDP header in its linear part, for a port of ours.
  * Returns the verdict: NF_STOLEN after WireGuard has got each datagram, in their order. RCU read side.
@@ -377,12 +386,12 @@ unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb
 	raw = unlikely(raw_listens(state->net, family));
 	if (!encap_rcv || !splittable(skb, hlen) || !skb_csum_unnecessary(skb) ||
 	    (!raw && !policy_allows(sk, skb, family))) {
-		fairlead_count(fn, RX_LEFT);
-		return NF_ACCEPT;
+		return fairlead_receive_leave(fn, skb);
 	}
 
 	local_bh_disable();
 	skb->next = split(skb, hlen, family, &n);
+	trace_fairlead_receive(skb, skb->dev, n, FAIRLEAD_STAT_RX_BURSTS);
 	fairlead_count(fn, RX_BURSTS);
 	this_cpu_add(fn->stats->count[FAIRLEAD_STAT_RX_SPLIT], n);
 	if (raw) {

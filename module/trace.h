@@ -21,6 +21,8 @@
 		{ FAIRLEAD_STAT_FLUSH_FLOW,	"flush_flow" },		\
 		{ FAIRLEAD_STAT_FLUSH_CONTROL,	"flush_control" },	\
 		{ FAIRLEAD_STAT_FLUSH_GONE,	"flush_gone" },		\
+		{ FAIRLEAD_STAT_RX_BURSTS,	"rx_bursts" },		\
+		{ FAIRLEAD_STAT_RX_LEFT,	"rx_left" },		\
 		{ FAIRLEAD_STAT_DROP_CSUM,	"drop_csum" },		\
 		{ FAIRLEAD_STAT_DROP_RX,	"drop_rx" })
 
@@ -74,6 +76,32 @@ TRACE_EVENT(fairlead_drop,
 
 	TP_printk("skb=%p len=%u reason=%s", __entry->skb, __entry->len,
 		  show_reason(__entry->reason))
+);
+
+/* Datagrams that were merged are about to reach WireGuard, split by the module (rx_bursts: skb is the
+ * first, by itself), or left to the kernel to split (rx_left: skb is all of them). */
+TRACE_EVENT(fairlead_receive,
+	TP_PROTO(const struct sk_buff *skb, const struct net_device *dev, unsigned int datagrams,
+		 unsigned int reason),
+
+	TP_ARGS(skb, dev, datagrams, reason),
+
+	TP_STRUCT__entry(
+		__field(const void *, skb)
+		__field(int, ifindex)
+		__field(unsigned int, datagrams)
+		__field(unsigned int, reason)
+	),
+
+	TP_fast_assign(
+		__entry->skb = skb;
+		__entry->ifindex = dev->ifindex;
+		__entry->datagrams = datagrams;
+		__entry->reason = reason;
+	),
+
+	TP_printk("skb=%p ifindex=%d datagrams=%u reason=%s", __entry->skb, __entry->ifindex,
+		  __entry->datagrams, show_reason(__entry->reason))
 );
 
 /* clang-format on */

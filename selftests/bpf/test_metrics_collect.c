@@ -13,7 +13,9 @@
 #include "metrics_env.h"
 #include "metrics_frame.h"
 #include "../../tools/metrics/collect.h"
+#include "../../module/uapi/fairlead.h"
 #include "bpf/metrics.skel.h"
+#include "bpf/metrics_module.skel.h"
 #include "bpf/metrics_tcp.skel.h"
 #include "bpf/metrics_underlay.skel.h"
 
@@ -29,6 +31,7 @@
 static struct metrics_bpf *skel;
 static struct metrics_underlay_bpf *underlay;
 static struct metrics_tcp_bpf *tcp;
+static struct metrics_module_bpf *module, *elsewhere; /* in another network namespace */
 static struct fl_metrics_maps maps;
 static int cpus, link_fd = -1;
 static char cgroup[128];
@@ -92,14 +95,21 @@ static int load(void **state)
 	skel = metrics_bpf__open();
 	underlay = metrics_underlay_bpf__open();
 	tcp = metrics_tcp_bpf__open();
-	if (!skel || !underlay || !tcp)
+	module = metrics_module_bpf__open();
+	elsewhere = metrics_module_bpf__open();
+	if (!skel || !underlay || !tcp || !module || !elsewhere)
 		return -1;
+	/* There are no skbs and devices for BPF_PROG_TEST_RUN to hand over: NULL is in namespace 0. */
+	module->rodata->fl_netns = 0;
+	elsewhere->rodata->fl_netns = 4026531840;
 	skel->rodata->fl_cpus = cpus;
 	if (metrics_bpf__load(skel))
 		return -1;
 	maps = env_maps(skel->obj);
 	if (fl_collect_share(underlay->obj, &maps) || metrics_underlay_bpf__load(underlay) ||
-	    fl_collect_share(tcp->obj, &maps) || metrics_tcp_bpf__load(tcp))
+	    fl_collect_share(tcp->obj, &maps) || metrics_tcp_bpf__load(tcp) ||
+	    fl_collect_share(module->obj, &maps) || metrics_module_bpf__load(module) ||
+	    fl_collect_share(elsewhere->obj, &maps) || metrics_module_bpf__load(elsewhere))
 		return -1;
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (ioctl(fd, SIOCSIFFLAGS, &ifr))
@@ -111,6 +121,8 @@ static int load(void **state)
 static int unload(void **state)
 {
 	(void)state;
+	metrics_module_bpf__destroy(elsewhere);
+	metrics_module_bpf__destroy(module);
 	metrics_tcp_bpf__destroy(tcp);
 	metrics_underlay_bpf__destroy(underlay);
 	metrics_bpf__destroy(skel);
@@ -447,6 +459,9 @@ static void bench(void **state)
 	struct packet other = udp4("192.0.2.2", 1, 1), other6 = udp6("2001:db8::2", 1, 1);
 
 	(void)state;
+	printf("# verified instructions: module flush %u, receive %u, drop %u\n",
+	       verified(module->progs.fl_module_flush), verified(module->progs.fl_module_receive),
+	       verified(module->progs.fl_module_drop));
 	printf("# verified instructions: underlay rx %u, tx %u, tcp %u\n",
 	       verified(underlay->progs.fl_underlay_rx), verified(underlay->progs.fl_underlay_tx),
 	       verified(tcp->progs.fl_metrics_tcp));
@@ -466,6 +481,95 @@ static void bench(void **state)
 
 #define IN_CGROUP(fn) cmocka_unit_test_setup_teardown(fn, enter_cgroup, leave_cgroup)
 
+/* ---- the module ---- */
+
+/* As the module's tracepoint calls it: flush is skb, dev, datagrams, bytes, reason. */
+static void run_raw(const struct bpf_program *prog, const uint64_t args[5])
+{
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args,
+			    .ctx_size_in = 5 * sizeof(*args));
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), 0);
+	assert_int_equal(opts.retval, 0);
+}
+
+static void flush(const struct metrics_module_bpf *m, uint64_t datagrams, uint64_t reason)
+{
+	run_raw(m->progs.fl_module_flush, (uint64_t[5]){ 0, 0, datagrams, 1500, reason });
+}
+
+static void count_module(unsigned int epoch)
+{
+	fl_collect_set(&maps, FL_BY_MODULE, epoch);
+}
+
+static void test_module_flushes(void **state)
+{
+	static const struct {
+		uint64_t stat;
+		uint32_t id;
+	} reasons[] = {
+		{ FAIRLEAD_STAT_FLUSH_END, FL_FLUSH_END },
+		{ FAIRLEAD_STAT_FLUSH_FULL, FL_FLUSH_FULL },
+		{ FAIRLEAD_STAT_FLUSH_SHORT, FL_FLUSH_SHORT },
+		{ FAIRLEAD_STAT_FLUSH_FLOW, FL_FLUSH_FLOW },
+		{ FAIRLEAD_STAT_FLUSH_CONTROL, FL_FLUSH_CONTROL },
+		{ FAIRLEAD_STAT_FLUSH_GONE, FL_FLUSH_GONE },
+	};
+	const int n = sizeof(reasons) / sizeof(*reasons);
+	struct fl_metrics_histogram h;
+
+	(void)state;
+	count_module(1);
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k <= i; k++)
+			flush(module, 1ULL << i, reasons[i].stat);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(counter(reasons[i].id), i + 1);
+	h = histogram(FL_MODULE_BURST_TX);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(h.bucket[i], i + 1);
+	assert_int_equal(h.sum, 1 + 2 * 2 + 3 * 4 + 4 * 8 + 5 * 16 + 6 * 32);
+	/* A reason of a later module: the burst is one all the same. */
+	flush(module, FAIRLEAD_BURST_MAX, 999);
+	assert_int_equal(histogram(FL_MODULE_BURST_TX).bucket[6], 1);
+}
+
+static void test_module_receives_and_drops(void **state)
+{
+	(void)state;
+	count_module(1);
+	run_raw(module->progs.fl_module_receive,
+		(uint64_t[5]){ 0, 0, 45, FAIRLEAD_STAT_RX_BURSTS });
+	run_raw(module->progs.fl_module_receive, (uint64_t[5]){ 0, 0, 3, FAIRLEAD_STAT_RX_LEFT });
+	assert_int_equal(histogram(FL_MODULE_BURST_RX).bucket[6], 1);
+	assert_int_equal(histogram(FL_MODULE_BURST_RX).sum, 45);
+	assert_int_equal(counter(FL_MODULE_LEFT), 1);
+	for (int i = 0; i < 3; i++)
+		run_raw(module->progs.fl_module_drop,
+			(uint64_t[5]){ 0, i ? FAIRLEAD_STAT_DROP_RX : FAIRLEAD_STAT_DROP_CSUM });
+	assert_int_equal(counter(FL_DROP_CSUM), 1);
+	assert_int_equal(counter(FL_DROP_RX), 2);
+}
+
+/* Another namespace's bursts, and programs that have been replaced, count nothing. */
+static void test_module_of_others(void **state)
+{
+	(void)state;
+	count_module(1);
+	flush(elsewhere, 4, FAIRLEAD_STAT_FLUSH_END);
+	run_raw(elsewhere->progs.fl_module_receive,
+		(uint64_t[5]){ 0, 0, 2, FAIRLEAD_STAT_RX_BURSTS });
+	run_raw(elsewhere->progs.fl_module_drop, (uint64_t[5]){ 0, FAIRLEAD_STAT_DROP_RX });
+	count_module(2);
+	flush(module, 4, FAIRLEAD_STAT_FLUSH_END);
+	count_module(0);
+	flush(module, 4, FAIRLEAD_STAT_FLUSH_END);
+	assert_int_equal(histogram(FL_MODULE_BURST_TX).sum, 0);
+	assert_int_equal(histogram(FL_MODULE_BURST_RX).sum, 0);
+	assert_int_equal(counter(FL_FLUSH_END) + counter(FL_DROP_RX), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -475,6 +579,9 @@ int main(void)
 		cmocka_unit_test_setup(test_cleartext, fill),
 		cmocka_unit_test_setup(test_not_cleartext, fill),
 		cmocka_unit_test_setup(test_search_is_not_stale, fill),
+		cmocka_unit_test_setup(test_module_flushes, fill),
+		cmocka_unit_test_setup(test_module_receives_and_drops, fill),
+		cmocka_unit_test_setup(test_module_of_others, fill),
 		IN_CGROUP(test_rtt_ipv4),
 		IN_CGROUP(test_rtt_ipv6),
 		IN_CGROUP(test_rtt_mapped),

@@ -286,6 +286,52 @@ check_fails 7 "connect to" "outside of the lanes nobody answers" eval 'scrape "$
 kill "$(<"$lib_work/pid")"
 wait $!
 
+### what the module counts
+
+module() { node_exec "$1" "$FAIRLEAD" accel "$2" module "${@:3}"; }
+module_on() { module "$1" on -c "$lib_work/mesh.conf" -k "$lib_work/$1.key"; }
+module_there() { [[ -e /sys/module/fairlead ]]; }
+# Both: the module's own numbers, and the file's, in the same order.
+module_says()
+{
+	node_exec "$1" "$FAIRLEAD" accel status -j | jq -r '.module.counters | [.held, .bursts, .rx_split,
+		.rx_bursts, .flush_end, .flush_full, .flush_short, .flush_flow, .flush_control,
+		.flush_gone, .rx_left, .drop_csum, .drop_rx] | join(" ")'
+}
+file_says()
+{
+	node_exec "$1" awk '/^fairlead_module_(flushes|unsplit|drops)_total/ ||
+		/^fairlead_module_burst_datagrams_(sum|count)/ { printf "%s ", $2 }' "$FILE"
+}
+# Both nodes have it and the module is one: what it does for the other is not counted here.
+# module_books NODE BURSTS MERGED: at least so many were sent, and received.
+module_books()
+{
+	local -a m f
+
+	read -ra m <<<"$(module_says "$1")"
+	read -ra f <<<"$(file_says "$1")"
+	echo "$1: the module ${m[*]}; the file ${f[*]}"
+	[[ ${#m[@]} == 13 && "${m[*]}" == "${f[*]}" ]] && ((m[1] >= $2 && m[3] >= $3))
+}
+check "without the module its families are not there" eval \
+	'[[ $(sample a "fairlead_collector_attached{collector=\"module\"}") == 0 && ! $(file_says a) ]]'
+check "the module is switched on under the metrics" eval 'module_on a && module_on b'
+check "TCP passes" transfer 10.200.0.12
+check "TCP over IPv6 passes" transfer fd00:200::12
+check "bursts, flushes, splits and drops are the module's own" poll 5 module_books a 100 0
+check "... and so on the other node" poll 5 module_books b 20 20
+check "off on one node: the module stays for the other" eval 'module a off && module_there'
+check "off on the other: it is unloaded" eval 'module b off && ! module_there'
+counted=$(node_exec a "$FAIRLEAD" metrics -j | jq -c '[.families[] | select(.name | test("^fairlead_module"))]')
+check "its families are not there then" test "$counted" = "[]"
+check "it comes back with everything else" node_exec a "$FAIRLEAD" accel on -c "$lib_work/mesh.conf" -k "$lib_work/a.key"
+check "and counts on from where it was" eval \
+	'read -ra f <<<"$(file_says a)" && ((f[1] > 20 && f[1] > $(module_says a | cut -d " " -f 2)))'
+check "metrics off" node_exec a "$FAIRLEAD" accel off metrics
+check "... and they hold the module no more" poll 5 rmmod fairlead
+check "on again, without it" on a
+
 # Switched off and on, they know of the session that is older than they.
 since_before()
 {

@@ -151,6 +151,8 @@ static int run_on(int argc, char **argv)
 		if ((mask & MODULE) && module_on(mesh) == FL_OK) {
 			done |= MODULE;
 			ret = fl_lanes_on(opt_interface, mesh->lanes);
+			if (!(mask & METRICS) && fl_metrics_module(true))
+				ret = FL_DEGRADED;
 		}
 		if ((mask & METRICS) && metrics_on(mesh, self) == FL_OK)
 			done |= METRICS;
@@ -180,6 +182,7 @@ static int module_off(void)
 	if (err)
 		return refused(err, said);
 	fl_module_state_free(&st);
+	fl_metrics_module(false);
 	/* Another namespace may still use it: then it stays. */
 	return st.namespaces ? FL_OK : fl_module_unload();
 }

@@ -8,8 +8,12 @@
 #include <libkmod.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
-#define MODULE "fairlead"
+#define MODULE	       "fairlead"
+
+#define UNLOAD_TRIES   40
+#define UNLOAD_WAIT_NS 50000000
 
 /* clang-format off */
 #define KMOD(F) \
@@ -141,6 +145,11 @@ int fl_module_unload(void)
 	err = kmod.module_new_from_name(ctx, MODULE, &mod);
 	if (!err) {
 		err = kmod.module_remove_module(mod, KMOD_REMOVE_NOWAIT);
+		/* The kernel lets go of a link behind the back of who removed its pin, and says nothing. */
+		for (int i = 0; i < UNLOAD_TRIES && err == -EAGAIN; i++) {
+			nanosleep(&(struct timespec){ .tv_nsec = UNLOAD_WAIT_NS }, NULL);
+			err = kmod.module_remove_module(mod, KMOD_REMOVE_NOWAIT);
+		}
 		kmod.module_unref(mod);
 	}
 	kmod.unref(ctx);

@@ -396,6 +396,31 @@ int fl_metrics_detach(void)
 	return ret;
 }
 
+int fl_metrics_module(bool on)
+{
+	struct fl_metrics_maps maps;
+	struct metrics_bpf *skel;
+	int lock;
+
+	if (geteuid() || access(FL_METRICS_LINKS, F_OK))
+		return FL_OK;
+	lock = fl_bpffs_lock();
+	if (lock < 0)
+		return FL_FAILED;
+	skel = open_skeleton();
+	if (skel && open_maps(skel->obj, &maps) == PINS_CURRENT) {
+		if (on)
+			fl_collect_module(&maps);
+		else
+			fl_collect_module_stop(&maps);
+	}
+	if (skel)
+		close_maps(&maps);
+	metrics_bpf__destroy(skel);
+	fl_bpffs_unlock(lock);
+	return skel ? FL_OK : FL_FAILED;
+}
+
 bool fl_metrics_status(const char *ifname, struct fl_metrics_status *st)
 {
 	struct metrics_bpf *skel = NULL;

@@ -5,6 +5,7 @@
 #include "../lib/mem.h"
 #include "../lib/msg.h"
 #include "../mesh/wg.h"
+#include "bpf/metrics_module.skel.h"
 #include "bpf/metrics_tcp.skel.h"
 #include "bpf/metrics_wireguard.skel.h"
 
@@ -419,6 +420,69 @@ static void collect_wireguard(const struct fl_metrics_maps *maps, unsigned int i
 	metrics_wireguard_bpf__destroy(skel);
 }
 
+/* ---- the module ---- */
+
+static __u32 net_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : (__u32)st.st_ino;
+}
+
+void fl_collect_module(const struct fl_metrics_maps *maps)
+{
+	/* No number of programs of before, which may be there for a moment yet. */
+	unsigned int epoch = (clock_ns(CLOCK_BOOTTIME) >> 20) + 1;
+	struct metrics_module_bpf *skel;
+	const void *object;
+	size_t size;
+	int err;
+
+	/* While one of these is attached the module cannot be unloaded, nor come back as another. */
+	object = metrics_module_bpf__elf_bytes(&size);
+	if (pinned("fl_module_flush") && fl_collect_is(maps, FL_BY_MODULE, object, size))
+		return;
+	if (access("/sys/module/fairlead", F_OK)) {
+		fl_collect_set(maps, FL_BY_MODULE, 0);
+		return;
+	}
+	skel = metrics_module_bpf__open();
+	err = skel ? 0 : -errno;
+	if (!err) {
+		skel->rodata->fl_epoch = epoch;
+		skel->rodata->fl_netns = net_namespace();
+		err = fl_collect_share(skel->obj, maps);
+	}
+	err = err ?: metrics_module_bpf__load(skel);
+	err = err ?: replace_traces(skel->obj, maps, FL_BY_MODULE, epoch);
+	if (!err)
+		fl_collect_became(maps, FL_BY_MODULE, object, size);
+	else if (err == -ENOENT)
+		fl_warn("metrics: the module that is loaded is of another version: none of its counters; "
+			"`fairlead accel off module` and `on` take the new one");
+	else
+		fl_warn("metrics: cannot trace the module: %s: none of its counters",
+			strerror(-err));
+	metrics_module_bpf__destroy(skel);
+}
+
+void fl_collect_module_stop(const struct fl_metrics_maps *maps)
+{
+	struct metrics_module_bpf *skel = metrics_module_bpf__open();
+	struct bpf_program *prog;
+	char path[128];
+
+	fl_collect_set(maps, FL_BY_MODULE, 0);
+	if (!skel)
+		return;
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		link_path(path, sizeof(path), bpf_program__name(prog), "");
+		unlink(path);
+	}
+	metrics_module_bpf__destroy(skel);
+}
+
 /* ---- all ---- */
 
 void fl_collect(const struct fl_metrics_maps *maps, unsigned int ifindex)
@@ -429,6 +493,7 @@ void fl_collect(const struct fl_metrics_maps *maps, unsigned int ifindex)
 	}
 	collect_tcp(maps);
 	collect_wireguard(maps, ifindex);
+	fl_collect_module(maps);
 }
 
 void fl_collect_stop(void)

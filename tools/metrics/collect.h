@@ -23,6 +23,11 @@ struct bpf_object;
  * each that cannot be had. */
 void fl_collect(const struct fl_metrics_maps *maps, unsigned int ifindex);
 
+/* The part of it that counts what fairlead.ko does, if that is loaded; and take it away again, without
+ * which the module cannot be unloaded. What was counted stays. */
+void fl_collect_module(const struct fl_metrics_maps *maps);
+void fl_collect_module_stop(const struct fl_metrics_maps *maps);
+
 /* Take all links away. */
 void fl_collect_stop(void);
 

@@ -44,6 +44,12 @@ int fl_metrics_allow(const char *group);
  * there was nothing. */
 int fl_metrics_detach(void);
 
+/*
+ * Count what fairlead.ko does, or stop that, which must be before it is unloaded: it cannot be while a
+ * program sits on its tracepoints. FL_OK and nothing done where no metrics are pinned.
+ */
+int fl_metrics_module(bool on);
+
 struct fl_metrics_status {
 	bool pinned;	       /* the file and its maps are there, in this version's layout */
 	bool attached;	       /* both programs of these pins are on the interface asked about */
