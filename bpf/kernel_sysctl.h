@@ -6,17 +6,6 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct seq_file;
-
-struct bpf_iter_meta {
-	struct seq_file *seq;
-};
-
-struct bpf_iter__bpf_map_elem {
-	struct bpf_iter_meta *meta;
-	void *key; /* NULL: the walk is over */
-};
-
 /* Which namespace a kernel parameter belongs to: the set that its table was registered in. */
 struct ctl_table_set {
 	int (*is_seen)(struct ctl_table_set *set); /* NULL: of no namespace */

@@ -26,6 +26,7 @@
 #include "metrics_shared.h"
 #include "metrics_values.h"
 #include "packet.h"
+#include "sysctl_counts.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -68,8 +69,9 @@ struct {
 /* Something to walk over, in order; the values are not used. Not pinned: the iterator holds it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries,
-	       FL_METRICS_N_NODE_FAMILIES + FL_METRICS_N_PEER_FAMILIES * FL_METRICS_ROWS);
+	__uint(max_entries, FL_METRICS_N_NODE_FAMILIES +
+				    FL_METRICS_N_KEY_FAMILIES * FL_METRICS_KEY_ROWS +
+				    FL_METRICS_N_PEER_FAMILIES * FL_METRICS_ROWS);
 	__type(key, __u32);
 	__type(value, __u8);
 } metrics_rows SEC(".maps");
@@ -152,6 +154,7 @@ struct family {
 #define FL_OF_NODE(f)		offsetof(struct fl_metrics_node, f)
 #define FL_OF_COUNTS(f)		offsetof(struct fl_metrics_counts, f)
 #define FL_OF_SESSION(f)	offsetof(struct fl_metrics_session, f)
+#define FL_OF_WRITES(f)		offsetof(struct fl_sysctl_counts, f)
 #define ONE(id, number, text)	+1
 #define VALUE(id, number, text) { number, text },
 #define FAMILY(name, type, unit, by, source, field, list, help)                                    \
@@ -330,7 +333,7 @@ struct row {
 	const struct fl_metrics_node *node;
 	void *counts; /* of the peers of this row */
 	__u64 now;    /* bpf_ktime_get_boot_ns() */
-	__u32 first;  /* slot */
+	__u32 first;  /* slot of a peer or a key */
 };
 
 struct histogram {
@@ -412,7 +415,7 @@ static long show_value(__u32 i, struct row *row)
 	case FL_GAUGE:
 		s.index = v->number;
 		gauge = bpf_map_lookup_elem(&metrics_gauges, &s.index);
-		if (!gauge)
+		if (!gauge || *gauge == FL_METRICS_NO_VALUE)
 			break;
 		put_suffix(row->seq, f, "", v);
 		put_number(row->seq, *gauge);
@@ -652,6 +655,56 @@ static long show_peer(__u32 i, struct row *row)
 	return 0;
 }
 
+/* ---- kernel parameters ---- */
+
+static __always_inline void show_sysctl(struct row *row)
+{
+	struct fl_sysctl_conf *conf;
+	__u32 zero = 0;
+
+	conf = bpf_map_lookup_elem(&sysctl_conf, &zero);
+	if (!conf)
+		return;
+	switch (row->family->source) {
+	case FL_SYSCTL_NUMBER:
+		BPF_SEQ_PRINTF(row->seq, "%s %u\n", row->family->name, conf->keys);
+		break;
+	case FL_SYSCTL_ENFORCED:
+		BPF_SEQ_PRINTF(row->seq, "%s %u\n", row->family->name, conf->enforce);
+		break;
+	default:
+		BPF_SEQ_PRINTF(row->seq, "%s %llu.%03llu\n", row->family->name,
+			       conf->since_ms / 1000, conf->since_ms % 1000);
+		break;
+	}
+}
+
+/* A key has no character that must be escaped: the tool sees to that. */
+static long show_key(__u32 i, struct row *row)
+{
+	const char *name = row->family->name;
+	struct fl_sysctl_counts *c;
+	struct fl_sysctl_slot *key;
+	__u32 slot = row->first + i;
+
+	key = bpf_map_lookup_elem(&sysctl_slots, &slot);
+	c = bpf_map_lookup_elem(&sysctl_counts, &slot);
+	if (!key || !c || !key->used)
+		return 0;
+	if (row->family->source == FL_KEY_CHANGES) {
+		BPF_SEQ_PRINTF(row->seq, "%s{key=\"%s\",by=\"fairlead\"} %llu\n", name, key->name,
+			       c->changed[FL_SYSCTL_BY_FAIRLEAD]);
+		BPF_SEQ_PRINTF(row->seq, "%s{key=\"%s\",by=\"owner\"} %llu\n", name, key->name,
+			       c->changed[FL_SYSCTL_BY_OWNER]);
+		BPF_SEQ_PRINTF(row->seq, "%s{key=\"%s\",by=\"other\"} %llu\n", name, key->name,
+			       c->changed[FL_SYSCTL_BY_OTHER]);
+		return 0;
+	}
+	BPF_SEQ_PRINTF(row->seq, "%s{key=\"%s\"} %llu\n", name, key->name,
+		       row->family->field == FL_OF_WRITES(same) ? c->same : c->refused);
+	return 0;
+}
+
 /* ---- the file ---- */
 
 static __always_inline void show_head(struct seq_file *seq, const struct family *f)
@@ -665,6 +718,12 @@ static __always_inline void show_head(struct seq_file *seq, const struct family 
 static __always_inline bool attached(const struct fl_metrics_node *node, __u32 collector)
 {
 	return collector < FL_METRICS_COLLECTORS_MAX && node->epoch[collector];
+}
+
+/* What the file says of itself is there whoever else counts. */
+static __always_inline bool shown(const struct fl_metrics_node *node, const struct family *f)
+{
+	return f->source <= FL_COLLECTOR || attached(node, f->collector);
 }
 
 static __always_inline void show_collectors(struct row *row)
@@ -702,6 +761,11 @@ static __always_inline void show_of_node(struct row *row)
 	case FL_LANE_DROPS:
 		bpf_loop(FL_METRICS_LANES_MAX, show_lane, row, 0);
 		break;
+	case FL_SYSCTL_NUMBER:
+	case FL_SYSCTL_ENFORCED:
+	case FL_SYSCTL_START:
+		show_sysctl(row);
+		break;
 	default:
 		bpf_loop(f->n_values, show_value, row, 0);
 		break;
@@ -733,21 +797,29 @@ int fl_metrics_show(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	}
 	index = *key;
-	if (index >= FL_METRICS_N_NODE_FAMILIES) {
-		index -= FL_METRICS_N_NODE_FAMILIES;
+	if (index >= FL_METRICS_N_NODE_FAMILIES + FL_METRICS_N_KEY_FAMILIES * FL_METRICS_KEY_ROWS) {
+		index -= FL_METRICS_N_NODE_FAMILIES +
+			 FL_METRICS_N_KEY_FAMILIES * FL_METRICS_KEY_ROWS;
 		row.first = index % FL_METRICS_ROWS * FL_METRICS_ROW_PEERS;
-		index = FL_METRICS_N_NODE_FAMILIES + index / FL_METRICS_ROWS;
+		index = FL_METRICS_N_NODE_FAMILIES + FL_METRICS_N_KEY_FAMILIES +
+			index / FL_METRICS_ROWS;
+	} else if (index >= FL_METRICS_N_NODE_FAMILIES) {
+		index -= FL_METRICS_N_NODE_FAMILIES;
+		row.first = index % FL_METRICS_KEY_ROWS * FL_METRICS_ROW_KEYS;
+		index = FL_METRICS_N_NODE_FAMILIES + index / FL_METRICS_KEY_ROWS;
 	}
 	row.node = fl_node();
 	if (!row.node || index >= FL_METRICS_N_FAMILIES)
 		return 0;
 	row.family = &families[index];
-	if (!attached(row.node, row.family->collector))
+	if (!shown(row.node, row.family))
 		return 0;
 	if (!row.first)
 		show_head(row.seq, row.family);
 	if (FL_METRICS_IS_PEER(row.family->source))
 		show_of_peers(&row);
+	else if (FL_METRICS_IS_KEY(row.family->source))
+		bpf_loop(FL_METRICS_ROW_KEYS, show_key, &row, 0);
 	else
 		show_of_node(&row);
 	return 0;

@@ -58,6 +58,24 @@
 	  "Time of sampled packets inside WireGuard: to be encrypted and sent, or decrypted.")      \
 	F("fairlead_wireguard_drops_total", "counter", "", WIREGUARD, FL_COUNTER, 0, FL_WG_DROPS,   \
 	  "Messages that WireGuard dropped before they were a packet of a lane.")                   \
+	F("fairlead_resource_used", "gauge", "", PRESSURE, FL_GAUGE, 0, FL_USED,                    \
+	  "What is in use of a resource that can run out.")                                         \
+	F("fairlead_resource_limit", "gauge", "", PRESSURE, FL_GAUGE, 0, FL_LIMITS,                 \
+	  "How much of the resource there can be.")                                                 \
+	F("fairlead_resource_time_seconds", "gauge", "seconds", PRESSURE, FL_GAUGE, 0, FL_LOOKED,   \
+	  "Unix time at which `fairlead tune pressure` looked at the resources.")                   \
+	F("fairlead_sysctl_keys", "gauge", "", TUNE, FL_SYSCTL_NUMBER, 0, FL_NONE,                  \
+	  "Kernel parameters whose writes are counted.")                                            \
+	F("fairlead_sysctl_enforced", "gauge", "", TUNE, FL_SYSCTL_ENFORCED, 0, FL_NONE,            \
+	  "Whether writes from others than the declared owners are refused.")                       \
+	F("fairlead_sysctl_start_time_seconds", "gauge", "seconds", TUNE, FL_SYSCTL_START, 0,       \
+	  FL_NONE, "Unix time from which writes are counted; a later one is a reset.")              \
+	F("fairlead_sysctl_changes_total", "counter", "", TUNE, FL_KEY_CHANGES, 0, FL_NONE,         \
+	  "Writes of another value that were let through, by who wrote.")                           \
+	F("fairlead_sysctl_unchanged_total", "counter", "", TUNE, FL_KEY_WRITES,                    \
+	  FL_OF_WRITES(same), FL_NONE, "Writes of the value that was there already.")               \
+	F("fairlead_sysctl_refused_total", "counter", "", TUNE, FL_KEY_WRITES,                      \
+	  FL_OF_WRITES(refused), FL_NONE, "Writes that were refused.")                              \
 	F("fairlead_peer_info", "gauge", "", LANE, FL_PEER_INFO, 0, FL_NONE,                        \
 	  "Key, endpoint and allowed IPs of the peer in the mesh file; the value is 1.")            \
 	F("fairlead_peer_start_time_seconds", "gauge", "seconds", LANE, FL_PEER_START, 0, FL_NONE,  \
@@ -90,7 +108,9 @@
 	C(UNDERLAY, "underlay")                                                                    \
 	C(TCP, "tcp")                                                                              \
 	C(WIREGUARD, "wireguard")                                                                  \
-	C(MODULE, "module")
+	C(MODULE, "module")                                                                        \
+	C(TUNE, "tune")                                                                            \
+	C(PRESSURE, "pressure")
 
 /*
  * Lists of values: V(id, number, labels). A value is a counter, a gauge or a histogram, as the
@@ -117,6 +137,37 @@
 #define FL_UNSPLIT(V) V(FL_MODULE_LEFT, 12, "")
 #define FL_MODULE_DROPS(V)                                                                         \
 	V(FL_DROP_CSUM, 13, "reason=\"checksum\"") V(FL_DROP_RX, 14, "reason=\"receive\"")
+
+/* Gauges: numbers of their own. In the order of enum fl_resource (tools/tune/pressure.h). */
+#define FL_USED(V)                                                                                 \
+	V(FL_USED_CONNTRACK, 0, "resource=\"conntrack\"")                                          \
+	V(FL_USED_NEIGH_IPV4, 1, "resource=\"neigh-ipv4\"")                                        \
+	V(FL_USED_NEIGH_IPV6, 2, "resource=\"neigh-ipv6\"")                                        \
+	V(FL_USED_INOTIFY_INSTANCES, 3, "resource=\"inotify-instances\"")                          \
+	V(FL_USED_INOTIFY_WATCHES, 4, "resource=\"inotify-watches\"")                              \
+	V(FL_USED_PIDS, 5, "resource=\"pids\"")                                                    \
+	V(FL_USED_PIDS_PODS, 6, "resource=\"pids-pods\"")                                          \
+	V(FL_USED_FILES, 7, "resource=\"files\"")                                                  \
+	V(FL_USED_PORTS_TCP, 8, "resource=\"ports-tcp\"")                                          \
+	V(FL_USED_PORTS_UDP, 9, "resource=\"ports-udp\"")                                          \
+	V(FL_USED_MEMORY_TCP, 10, "resource=\"memory-tcp\"")                                       \
+	V(FL_USED_MEMORY_UDP, 11, "resource=\"memory-udp\"")                                       \
+	V(FL_USED_MAPS, 12, "resource=\"maps\"")
+#define FL_LIMITS(V)                                                                               \
+	V(FL_LIMIT_CONNTRACK, 32, "resource=\"conntrack\"")                                        \
+	V(FL_LIMIT_NEIGH_IPV4, 33, "resource=\"neigh-ipv4\"")                                      \
+	V(FL_LIMIT_NEIGH_IPV6, 34, "resource=\"neigh-ipv6\"")                                      \
+	V(FL_LIMIT_INOTIFY_INSTANCES, 35, "resource=\"inotify-instances\"")                        \
+	V(FL_LIMIT_INOTIFY_WATCHES, 36, "resource=\"inotify-watches\"")                            \
+	V(FL_LIMIT_PIDS, 37, "resource=\"pids\"")                                                  \
+	V(FL_LIMIT_PIDS_PODS, 38, "resource=\"pids-pods\"")                                        \
+	V(FL_LIMIT_FILES, 39, "resource=\"files\"")                                                \
+	V(FL_LIMIT_PORTS_TCP, 40, "resource=\"ports-tcp\"")                                        \
+	V(FL_LIMIT_PORTS_UDP, 41, "resource=\"ports-udp\"")                                        \
+	V(FL_LIMIT_MEMORY_TCP, 42, "resource=\"memory-tcp\"")                                      \
+	V(FL_LIMIT_MEMORY_UDP, 43, "resource=\"memory-udp\"")                                      \
+	V(FL_LIMIT_MAPS, 44, "resource=\"maps\"")
+#define FL_LOOKED(V) V(FL_LOOKED_AT, 64, "")
 
 /* Histograms: numbers of their own. */
 #define FL_RTT(V) V(FL_RTT_ALL, 0, "")

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 #include "metrics_families.h"
+#include "sysctl_shared.h"
 
 /* What the metrics programs and the tool share: the values of the pinned maps. */
 
@@ -44,6 +45,13 @@
 #define FL_METRICS_ROW_PEERS 32
 #define FL_METRICS_ROWS	     (FL_METRICS_PEERS_MAX / FL_METRICS_ROW_PEERS)
 
+/* The same for families of kernel parameters: three samples of some 160 bytes at most for a key. */
+#define FL_METRICS_ROW_KEYS 32
+#define FL_METRICS_KEY_ROWS (FL_SYSCTL_KEYS_MAX / FL_METRICS_ROW_KEYS)
+
+/* A gauge with it is not printed: nothing is known. */
+#define FL_METRICS_NO_VALUE (~0ULL)
+
 enum fl_metrics_source {
 	FL_BUILD,
 	FL_NODE_START,
@@ -52,10 +60,15 @@ enum fl_metrics_source {
 	FL_LANE, /* a sample for every lane */
 	FL_LANE_DROPS,
 	FL_UNMATCHED,
-	FL_COUNTER,   /* of metrics_counters */
-	FL_GAUGE,     /* of metrics_gauges */
-	FL_SECONDS,   /* of metrics_histograms, bounds of time */
-	FL_SIZES,     /* of metrics_histograms, bounds of number */
+	FL_COUNTER, /* of metrics_counters */
+	FL_GAUGE,   /* of metrics_gauges */
+	FL_SECONDS, /* of metrics_histograms, bounds of time */
+	FL_SIZES,   /* of metrics_histograms, bounds of number */
+	FL_SYSCTL_NUMBER,
+	FL_SYSCTL_ENFORCED,
+	FL_SYSCTL_START,
+	FL_KEY_CHANGES, /* from here on: a sample for every kernel parameter that is watched */
+	FL_KEY_WRITES,
 	FL_PEER_INFO, /* from here on: a sample for every peer */
 	FL_PEER_START,
 	FL_PEER_COUNT,
@@ -66,6 +79,7 @@ enum fl_metrics_source {
 };
 
 #define FL_METRICS_IS_PEER(source) ((source) >= FL_PEER_INFO)
+#define FL_METRICS_IS_KEY(source)  ((source) >= FL_KEY_CHANGES && !FL_METRICS_IS_PEER(source))
 
 enum fl_metrics_collector {
 #define FL_METRICS_C(id, name) FL_BY_##id,
@@ -77,9 +91,13 @@ enum fl_metrics_collector {
 #define FL_METRICS_ONE(name, type, unit, collector, source, field, values, help) +1
 #define FL_METRICS_PEER(name, type, unit, collector, source, field, values, help)                  \
 	+FL_METRICS_IS_PEER(source)
+#define FL_METRICS_KEY_OF(name, type, unit, collector, source, field, values, help)                \
+	+FL_METRICS_IS_KEY(source)
 #define FL_METRICS_N_FAMILIES	   (0 FL_METRICS_FAMILIES(FL_METRICS_ONE))
 #define FL_METRICS_N_PEER_FAMILIES (0 FL_METRICS_FAMILIES(FL_METRICS_PEER))
-#define FL_METRICS_N_NODE_FAMILIES (FL_METRICS_N_FAMILIES - FL_METRICS_N_PEER_FAMILIES)
+#define FL_METRICS_N_KEY_FAMILIES  (0 FL_METRICS_FAMILIES(FL_METRICS_KEY_OF))
+#define FL_METRICS_N_NODE_FAMILIES                                                                 \
+	(FL_METRICS_N_FAMILIES - FL_METRICS_N_KEY_FAMILIES - FL_METRICS_N_PEER_FAMILIES)
 
 /* The numbers of all values. */
 enum fl_metrics_value {

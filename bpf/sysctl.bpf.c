@@ -5,9 +5,9 @@
  * where, and refused when that is wanted and the writer owns nothing. All other accesses leave it as
  * soon as they can.
  *
- * fl_sysctl_show prints the counters as metrics, in the format of docs/metrics.md.
+ * The metrics file prints the counters (metrics.bpf.c).
  *
- * The others run in process context of the writer, with migration disabled, and can be preempted:
+ * It runs in process context of the writer, with migration disabled, and can be preempted:
  * an event is therefore filled in where it stays, in an element that its number gives to this call alone,
  * and not in memory of the CPU.
  */
@@ -20,6 +20,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "kernel_sysctl.h"
+#include "sysctl_counts.h"
 #include "sysctl_shared.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -27,13 +28,6 @@ char LICENSE[] SEC("license") = "GPL";
 /* Verdicts of a cgroup/sysctl program; a refused write fails with EPERM. */
 #define REFUSE 0
 #define ALLOW  1
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct fl_sysctl_conf);
-} sysctl_conf SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -49,20 +43,6 @@ struct {
 	__type(key, struct fl_sysctl_name);
 	__type(value, struct fl_sysctl_match);
 } sysctl_names SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FL_SYSCTL_KEYS_MAX);
-	__type(key, __u32);
-	__type(value, struct fl_sysctl_slot);
-} sysctl_slots SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FL_SYSCTL_KEYS_MAX);
-	__type(key, __u32); /* slot */
-	__type(value, struct fl_sysctl_counts);
-} sysctl_counts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -87,16 +67,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct fl_sysctl_event);
 } sysctl_events SEC(".maps");
-
-/* Something to walk over, in order; the values are not used. Not pinned: the iterator holds it. */
-enum { KEYS, ENFORCED, START, CHANGES, UNCHANGED, REFUSED, FAMILIES };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FAMILIES *FL_SYSCTL_KEYS_MAX);
-	__type(key, __u32); /* family, and slot */
-	__type(value, __u8);
-} sysctl_rows SEC(".maps");
 
 /* ---- which key, and whose ---- */
 
@@ -433,98 +403,4 @@ int fl_sysctl_announce(void *ctx)
 
 	(void)ctx;
 	return bpf_map_update_elem(&sysctl_self, &pid, &start, BPF_ANY);
-}
-
-/* ---- metrics ---- */
-
-static const struct {
-	char name[48];
-	char type[8];
-	char help[96];
-} families[FAMILIES] = {
-	[KEYS] = { "fairlead_sysctl_keys", "gauge", "Kernel parameters whose writes are counted." },
-	[ENFORCED] = { "fairlead_sysctl_enforced", "gauge",
-		       "Whether writes from others than the declared owners are refused." },
-	[START] = { "fairlead_sysctl_start_time_seconds", "gauge",
-		    "Unix time from which writes are counted; a later one is a reset." },
-	[CHANGES] = { "fairlead_sysctl_changes_total", "counter",
-		      "Writes of another value that were let through, by who wrote." },
-	[UNCHANGED] = { "fairlead_sysctl_unchanged_total", "counter",
-			"Writes of the value that was there already." },
-	[REFUSED] = { "fairlead_sysctl_refused_total", "counter", "Writes that were refused." },
-};
-
-static __always_inline void show_slot(struct seq_file *seq, __u32 family, const char *key,
-				      const struct fl_sysctl_counts *c)
-{
-	const char *name = families[family].name;
-
-	switch (family) {
-	case CHANGES:
-		BPF_SEQ_PRINTF(seq, "%s{key=\"%s\",by=\"fairlead\"} %llu\n", name, key,
-			       c->changed[FL_SYSCTL_BY_FAIRLEAD]);
-		BPF_SEQ_PRINTF(seq, "%s{key=\"%s\",by=\"owner\"} %llu\n", name, key,
-			       c->changed[FL_SYSCTL_BY_OWNER]);
-		BPF_SEQ_PRINTF(seq, "%s{key=\"%s\",by=\"other\"} %llu\n", name, key,
-			       c->changed[FL_SYSCTL_BY_OTHER]);
-		break;
-	case UNCHANGED:
-		BPF_SEQ_PRINTF(seq, "%s{key=\"%s\"} %llu\n", name, key, c->same);
-		break;
-	case REFUSED:
-		BPF_SEQ_PRINTF(seq, "%s{key=\"%s\"} %llu\n", name, key, c->refused);
-		break;
-	}
-}
-
-static __always_inline void show_head(struct seq_file *seq, __u32 family,
-				      const struct fl_sysctl_conf *conf)
-{
-	const char *name = families[family].name;
-
-	BPF_SEQ_PRINTF(seq, "# TYPE %s %s\n", name, families[family].type);
-	if (family == START)
-		BPF_SEQ_PRINTF(seq, "# UNIT %s seconds\n", name);
-	BPF_SEQ_PRINTF(seq, "# HELP %s %s\n", name, families[family].help);
-	switch (family) {
-	case KEYS:
-		BPF_SEQ_PRINTF(seq, "%s %u\n", name, conf->keys);
-		break;
-	case ENFORCED:
-		BPF_SEQ_PRINTF(seq, "%s %u\n", name, conf->enforce);
-		break;
-	case START:
-		BPF_SEQ_PRINTF(seq, "%s %llu.%03llu\n", name, conf->since_ms / 1000,
-			       conf->since_ms % 1000);
-		break;
-	}
-}
-
-SEC("iter/bpf_map_elem")
-int fl_sysctl_show(struct bpf_iter__bpf_map_elem *ctx)
-{
-	struct seq_file *seq = ctx->meta->seq;
-	__u32 *row = ctx->key, zero = 0, family, slot;
-	struct fl_sysctl_counts *counts;
-	struct fl_sysctl_conf *conf;
-	struct fl_sysctl_slot *key;
-
-	if (!row) {
-		BPF_SEQ_PRINTF(seq, "# EOF\n");
-		return 0;
-	}
-	family = *row / FL_SYSCTL_KEYS_MAX;
-	slot = *row % FL_SYSCTL_KEYS_MAX;
-	conf = bpf_map_lookup_elem(&sysctl_conf, &zero);
-	if (!conf || family >= FAMILIES)
-		return 0;
-	if (!slot)
-		show_head(seq, family, conf);
-	if (family < CHANGES || slot >= conf->slots)
-		return 0;
-	key = bpf_map_lookup_elem(&sysctl_slots, &slot);
-	counts = bpf_map_lookup_elem(&sysctl_counts, &slot);
-	if (key && counts && key->used)
-		show_slot(seq, family, key->name, counts);
-	return 0;
 }

@@ -697,6 +697,22 @@ static void test_stale_number(void **state)
 	assert_true(status().attached);
 }
 
+/* A file that is there for other counters is no wish to have the lanes counted. */
+static void test_sync_without_lanes(void **state)
+{
+	const struct fl_metrics_gauge gauge = { FL_USED_MAPS, 7 };
+
+	(void)state;
+	assert_int_equal(fl_metrics_gauges(FL_BY_PRESSURE, &gauge, 1), FL_OK);
+	assert_int_equal(value("fairlead_resource_used", NULL), 7);
+	assert_int_equal(on_lane(2, LANE, true), FL_OK);
+	assert_false(status().attached);
+	assert_false(has_clsact(LANE));
+	assert_int_equal(attach(2), FL_OK);
+	assert_true(status().attached);
+	assert_int_equal(value("fairlead_resource_used", NULL), 7);
+}
+
 static void test_detach_of_stale(void **state)
 {
 	(void)state;
@@ -1123,6 +1139,7 @@ int main(void)
 		TEST(test_several_lanes),
 		TEST(test_stale_layout),
 		TEST(test_stale_number),
+		TEST(test_sync_without_lanes),
 		TEST(test_detach_of_stale),
 		TEST(test_link_is_updated),
 		TEST(test_replaced_under_traffic),

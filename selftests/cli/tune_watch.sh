@@ -13,6 +13,8 @@
 #	control groups, below the root: fairlead-test.N/{kubelet.service,kubepods.slice/…}
 
 . "$TOP/selftests/lib.sh"
+# shellcheck source=selftests/metrics.bash
+. "$TOP/selftests/metrics.bash"
 
 [[ $(id -u) -eq 0 ]] || skip_all "needs root"
 
@@ -21,7 +23,7 @@ mkdir "$data"
 chmod 755 "$lib_work"
 cp -r "$TOP/sysctl/." "$data/"
 
-node_add n || exit
+metrics_node n peer # with a lane, for its metrics
 node_exec n ip link add lxc1 type veth peer name wan || exit
 pod_add pod 10.244.1.2 fd00:244:1::2 n 2>/dev/null || node_add pod || exit
 
@@ -226,29 +228,46 @@ state true
 
 metrics() { node_exec n "$FAIRLEAD" metrics "$@"; }
 count=$(jq ".keys[] | select(.key == \"$retries\") | .changed_by_other" "$lib_work/json")
-in_n cat /sys/fs/bpf/fairlead/tune_metrics >"$lib_work/metrics"
-check "what is counted stands in a file of the kernel's" grep -Fxq \
+file=/sys/fs/bpf/fairlead/metrics
+in_n cat $file >"$lib_work/metrics"
+check "what is counted stands in the metrics file" grep -Fxq \
 	"fairlead_sysctl_changes_total{key=\"$retries\",by=\"other\"} $count" "$lib_work/metrics"
 check "... which is metrics" "${FAIRLEAD_CACHE:-/var/cache/fairlead}/bin/promtool" check metrics <"$lib_work/metrics"
 check "... of all keys" eval '[[ $(grep -c ^fairlead_sysctl_refused_total "$lib_work/metrics") -eq 3 ]]'
-check "... for root" eval '[[ $(in_n stat -c %a /sys/fs/bpf/fairlead/tune_metrics) == 400 ]]'
+check "... for root" eval '[[ $(in_n stat -c %a $file) == 400 ]]'
 check "fairlead metrics has it" eval 'metrics show --json |
 	jq -e ".families[] | select(.name == \"fairlead_sysctl_keys\").samples[0].value == 3" >/dev/null'
 check "... for node_exporter" eval 'metrics --textfile $lib_work/prom && cmp $lib_work/prom $lib_work/metrics'
 printf 'fairlead_x 1\n# EOF\n' | in_n bash -c 'cat >/tmp/m.'$$
 check "... and not with another file" eval 'metrics show --file /tmp/m.$$ | grep -q x && ! metrics show --file /tmp/m.$$ | grep -q sysctl'
 rm -f /tmp/m.$$
-# shellcheck disable=SC2016	# for the inner shell
-check "it comes behind the metrics of the mesh" in_n unshare -m bash -ec '
-	mount -t tmpfs none /sys/fs/bpf/fairlead
-	cd /sys/fs/bpf/fairlead
-	printf "fairlead_a 1\n# EOF\n" >metrics
-	printf "fairlead_b 2\n# EOF\n" >tune_metrics
-	"$0" metrics --textfile out
-	[[ $(<out) == "$(printf "fairlead_a 1\nfairlead_b 2\n# EOF")" ]]
-	printf "fairlead_b" >tune_metrics
-	! "$0" metrics --textfile out
-	[[ ! -e out ]]' "$FAIRLEAD"
+
+# With the mesh's in the same file, whoever comes first; each goes by itself.
+accel() { in_n "$FAIRLEAD" accel "$1" metrics "${@:2}"; }
+accel_on() { accel on -c "$lib_work/mesh.conf" -k "$lib_work/n.key"; }
+in_file() { in_n grep -c "^fairlead_$1" $file; }
+check "with the mesh's metrics" accel_on
+check "... in the same file" eval '[[ $(in_file sysctl_refused_total) -eq 3 && $(in_file peer_info) -eq 1 ]]'
+check "... which goes on" eval 'put 15 $retries && put 14 $retries && in_n grep -Fxq \
+	"fairlead_sysctl_changes_total{key=\"$retries\",by=\"other\"} $((count + 2))" $file'
+check "the mesh's go" accel off
+check "... those of tune stay, and their counts" eval '[[ $(in_file peer_info) -eq 0 ]] && in_n grep -Fxq \
+	"fairlead_sysctl_changes_total{key=\"$retries\",by=\"other\"} $((count + 2))" $file'
+check "the mesh's come again, and tune's go" eval 'accel_on && tune unwatch >/dev/null'
+check "... the mesh's stay" eval '[[ $(in_file sysctl_) -eq 0 && $(in_file peer_info) -eq 1 ]]'
+check "... and tune's come back, from zero" eval 'tune watch -d p >/dev/null && put 15 $retries && put 14 $retries && in_n grep -Fxq \
+	"fairlead_sysctl_changes_total{key=\"$retries\",by=\"other\"} 2" $file'
+check "... until nothing is in it" eval 'accel off && tune unwatch >/dev/null && ! in_n test -e /sys/fs/bpf/fairlead'
+tune watch -d p >/dev/null
+
+# 512 keys, the most there can be, with long names: more than a buffer of the reader.
+eval "profile many $(printf 'net.ipv4.conf.interface-n%03d.src_valid_mark 1 ' {1..509})"
+check "as many keys as there can be" tune watch -d many
+check "... are all there, once" eval 'in_n cat $file >"$lib_work/metrics" &&
+	[[ $(grep "^fairlead_sysctl_changes_total{" "$lib_work/metrics" | sort -u | wc -l) -eq $((3 * $(sed -n "s/^fairlead_sysctl_keys //p" "$lib_work/metrics"))) &&
+		$(grep -c "^fairlead_sysctl_changes_total{" "$lib_work/metrics") -gt 1500 ]]'
+check "... and metrics" "${FAIRLEAD_CACHE:-/var/cache/fairlead}/bin/promtool" check metrics <"$lib_work/metrics"
+tune watch -d p >/dev/null
 
 # ---- enforce -------------------------------------------------------------------------------------
 

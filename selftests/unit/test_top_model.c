@@ -146,8 +146,12 @@ static void test_node(void **state)
 				     "fairlead_unmatched_transmit_packets_total 0\n"
 				     "# TYPE fairlead_unmatched_transmit_bytes_total counter\n"
 				     "fairlead_unmatched_transmit_bytes_total 0\n"
-				     "# TYPE fairlead_pressure_ratio gauge\n"
-				     "fairlead_pressure_ratio{what=\"conntrack\"} 0.5\n"
+				     "# TYPE fairlead_resource_used gauge\n"
+				     "fairlead_resource_used{resource=\"files\"} 10\n"
+				     "fairlead_resource_used{resource=\"conntrack\"} 50\n"
+				     "# TYPE fairlead_resource_limit gauge\n"
+				     "fairlead_resource_limit{resource=\"files\"} 100\n"
+				     "fairlead_resource_limit{resource=\"conntrack\"} 100\n"
 				     "# TYPE fairlead_rtt_seconds histogram\n"
 				     "fairlead_rtt_seconds_bucket{le=\"1\"} 0\n"
 				     "fairlead_rtt_seconds_bucket{le=\"2\"} 9\n"
@@ -169,9 +173,9 @@ static void test_node(void **state)
 	assert_int_equal(t->n_events, 2); /* bytes are no event besides packets */
 	assert_string_equal(t->events[0].name, "wireguard no_session");
 	assert_string_equal(t->events[1].name, "unmatched transmit packets");
-	assert_int_equal(t->n_gauges, 1);
-	assert_string_equal(t->gauges[0].name, "pressure ratio conntrack");
-	assert_true(t->gauges[0].value == 0.5 && t->has_rtt);
+	assert_int_equal(t->n_gauges, 2); /* the fullest first */
+	assert_string_equal(t->gauges[0].name, "conntrack");
+	assert_true(fl_top_percent(&t->gauges[0]) == 50 && t->has_rtt);
 	update(t, 2, after);
 	assert_int_equal(t->n_lanes, 1);
 	assert_true(t->lanes[0].rx_bytes.per_s == 10);

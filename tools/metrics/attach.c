@@ -165,6 +165,41 @@ static unsigned int check_interface(const char *ifname)
 	return ifindex;
 }
 
+/* ---- what `tune watch` counts ---- */
+
+/* The file prints it from the maps of that. */
+static const char *const tune_maps[] = { "sysctl_conf", "sysctl_slots", "sysctl_counts" };
+
+#define TUNE_CONF   FL_BPFFS_MAPS "/sysctl_conf"
+#define N_TUNE_MAPS (int)(sizeof(tune_maps) / sizeof(*tune_maps))
+
+/* Let the file have them, if they are there and as they should be. Returns whether. */
+static bool share_tune(const struct bpf_object *obj)
+{
+	int fd[N_TUNE_MAPS], good = 0, ret = 0;
+	struct fl_sysctl_conf conf;
+	char path[128];
+	__u32 zero = 0;
+
+	for (int i = 0; i < N_TUNE_MAPS; i++) {
+		snprintf(path, sizeof(path), FL_BPFFS_MAPS "/%s", tune_maps[i]);
+		fd[i] = bpf_obj_get(path);
+		good += fd[i] >= 0 &&
+			fl_bpffs_same_shape(fd[i], bpf_object__find_map_by_name(obj, tune_maps[i]));
+	}
+	if (good == N_TUNE_MAPS && !bpf_map_lookup_elem(fd[0], &zero, &conf) &&
+	    conf.layout == FL_SYSCTL_LAYOUT)
+		for (int i = 0; i < N_TUNE_MAPS && !ret; i++)
+			ret = bpf_map__reuse_fd(bpf_object__find_map_by_name(obj, tune_maps[i]),
+						fd[i]);
+	else
+		ret = -1;
+	for (int i = 0; i < N_TUNE_MAPS; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+	return !ret;
+}
+
 /* ---- what others call ---- */
 
 static struct metrics_bpf *open_skeleton(void)
@@ -178,11 +213,23 @@ static struct metrics_bpf *open_skeleton(void)
 	return skel;
 }
 
+static struct fl_metrics_maps skeleton_maps(const struct metrics_bpf *skel)
+{
+	struct fl_metrics_maps maps;
+
+	for (int i = 0; i < FL_N_MAPS; i++)
+		maps.fd[i] = bpf_map__fd(
+			bpf_object__find_map_by_name(skel->obj, fl_metrics_map_names[i]));
+	return maps;
+}
+
 /* number: that of the interface which the programs are for. */
 static int load_skeleton(struct metrics_bpf *skel, const struct fl_metrics_maps *reuse,
 			 __u32 number)
 {
 	int cpus = libbpf_num_possible_cpus(), err;
+	struct fl_metrics_maps maps;
+	bool tuned;
 
 	if (cpus < 1)
 		return fl_fail("metrics: cannot tell the number of CPUs: %s", strerror(-cpus));
@@ -193,18 +240,68 @@ static int load_skeleton(struct metrics_bpf *skel, const struct fl_metrics_maps 
 	err = reuse ? fl_collect_share(skel->obj, reuse) : 0;
 	if (err)
 		return fl_fail("metrics: cannot use the pinned maps: %s", strerror(-err));
+	tuned = share_tune(skel->obj);
 	err = metrics_bpf__load(skel);
-	return err ? fl_bpffs_load_error("metrics", -err) : FL_OK;
+	if (err)
+		return fl_bpffs_load_error("metrics", -err);
+	maps = skeleton_maps(skel);
+	fl_metrics_begin(&maps);
+	fl_collect_set(&maps, FL_BY_TUNE, tuned);
+	return FL_OK;
 }
 
-static struct fl_metrics_maps skeleton_maps(const struct metrics_bpf *skel)
+/* The file, without touching lanes: for those who count something else. The maps are made if they are
+ * not there. */
+static int file_locked(void)
+{
+	struct metrics_bpf *skel = open_skeleton();
+	struct fl_metrics_maps pinned, maps;
+	enum pins pins;
+	int ret;
+
+	if (!skel)
+		return FL_FAILED;
+	pins = open_maps(skel->obj, &pinned);
+	if (pins == PINS_STALE)
+		fl_warn("metrics: the pinned maps are of another version; replacing them, counters start from zero");
+	bpf_program__set_autoload(skel->progs.fl_metrics_rx, false);
+	bpf_program__set_autoload(skel->progs.fl_metrics_tx, false);
+	ret = load_skeleton(skel, pins == PINS_CURRENT ? &pinned : NULL, 0);
+	if (!ret) {
+		maps = skeleton_maps(skel);
+		if (pins != PINS_CURRENT)
+			ret = pin_maps(&maps);
+		ret = ret ?: pin_file(skel);
+		if (ret && pins == PINS_NONE)
+			unpin_maps();
+	}
+	close_maps(&pinned);
+	metrics_bpf__destroy(skel);
+	return ret;
+}
+
+/* What is pinned, or false. The caller closes the maps. */
+static bool open_pinned(struct fl_metrics_maps *maps)
+{
+	struct metrics_bpf *skel = open_skeleton();
+	bool current = skel && open_maps(skel->obj, maps) == PINS_CURRENT;
+
+	if (skel && !current)
+		close_maps(maps);
+	metrics_bpf__destroy(skel);
+	return current;
+}
+
+static bool counted_by(enum fl_metrics_collector by)
 {
 	struct fl_metrics_maps maps;
+	bool counted = false;
 
-	for (int i = 0; i < FL_N_MAPS; i++)
-		maps.fd[i] = bpf_map__fd(
-			bpf_object__find_map_by_name(skel->obj, fl_metrics_map_names[i]));
-	return maps;
+	if (open_pinned(&maps)) {
+		counted = fl_collect_get(&maps, by);
+		close_maps(&maps);
+	}
+	return counted;
 }
 
 static int attach_locked(const struct fl_mesh *mesh, const struct fl_node *self,
@@ -335,7 +432,9 @@ int fl_metrics_sync(const struct fl_mesh *mesh, const struct fl_node *self, cons
 	}
 	pins = open_maps(skel->obj, &maps);
 	tc = fl_lane_tc(&maps);
-	if (pins == PINS_CURRENT && fl_tc_attached(ifindex, &tc)) {
+	if (pins == PINS_CURRENT && !fl_collect_get(&maps, FL_BY_LANE)) {
+		ret = FL_OK; /* the file is there for other counters */
+	} else if (pins == PINS_CURRENT && fl_tc_attached(ifindex, &tc)) {
 		ret = fl_metrics_fill(&maps, mesh, self);
 		if (!ret)
 			fl_underlay_attach(&maps, mesh);
@@ -391,7 +490,50 @@ int fl_metrics_detach(void)
 	unlink(FILE_NEW);
 	fl_collect_stop();
 	unpin_maps();
+	/* Of what the file had, that is still counted. */
+	if (!access(TUNE_CONF, F_OK) && file_locked())
+		ret = FL_FAILED;
 	metrics_bpf__destroy(skel);
+	fl_bpffs_unlock(lock);
+	return ret;
+}
+
+int fl_metrics_tune(bool on)
+{
+	if (on)
+		return file_locked();
+	if (access(FL_METRICS_FILE, F_OK))
+		return FL_OK;
+	if (counted_by(FL_BY_LANE) || counted_by(FL_BY_PRESSURE))
+		return file_locked();
+	unlink(FL_METRICS_FILE);
+	unpin_maps();
+	return FL_OK;
+}
+
+int fl_metrics_gauges(enum fl_metrics_collector by, const struct fl_metrics_gauge *gauges, size_t n)
+{
+	struct fl_metrics_maps maps;
+	int lock, ret;
+
+	ret = fl_bpffs_ready("metrics");
+	if (ret)
+		return ret;
+	lock = fl_bpffs_lock();
+	if (lock < 0)
+		return FL_FAILED;
+	if (!open_pinned(&maps) && (file_locked() || !open_pinned(&maps))) {
+		fl_bpffs_unlock(lock);
+		return FL_FAILED;
+	}
+	for (size_t i = 0; i < n && !ret; i++)
+		if (bpf_map_update_elem(maps.fd[FL_MAP_GAUGES], &gauges[i].number, &gauges[i].value,
+					BPF_ANY))
+			ret = fl_fail("metrics: cannot store a gauge: %s", strerror(errno));
+	/* Their families are in the file from here on. */
+	if (!ret && fl_collect_set(&maps, by, 1))
+		ret = fl_fail("metrics: cannot store who counts: %s", strerror(errno));
+	close_maps(&maps);
 	fl_bpffs_unlock(lock);
 	return ret;
 }
@@ -399,7 +541,6 @@ int fl_metrics_detach(void)
 int fl_metrics_module(bool on)
 {
 	struct fl_metrics_maps maps;
-	struct metrics_bpf *skel;
 	int lock;
 
 	if (geteuid() || access(FL_METRICS_LINKS, F_OK))
@@ -407,18 +548,15 @@ int fl_metrics_module(bool on)
 	lock = fl_bpffs_lock();
 	if (lock < 0)
 		return FL_FAILED;
-	skel = open_skeleton();
-	if (skel && open_maps(skel->obj, &maps) == PINS_CURRENT) {
+	if (open_pinned(&maps)) {
 		if (on)
 			fl_collect_module(&maps);
 		else
 			fl_collect_module_stop(&maps);
-	}
-	if (skel)
 		close_maps(&maps);
-	metrics_bpf__destroy(skel);
+	}
 	fl_bpffs_unlock(lock);
-	return skel ? FL_OK : FL_FAILED;
+	return FL_OK;
 }
 
 bool fl_metrics_status(const char *ifname, struct fl_metrics_status *st)

@@ -489,19 +489,28 @@ static void drop_prefixes(const struct fl_metrics_maps *maps, struct sets *s)
 		}
 }
 
+void fl_metrics_begin(const struct fl_metrics_maps *maps)
+{
+	struct fl_metrics_node node;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(maps->fd[FL_MAP_NODE], &zero, &node) || node.layout)
+		return;
+	node.layout = FL_METRICS_LAYOUT;
+	node.start_ms = now_ms();
+	bpf_map_update_elem(maps->fd[FL_MAP_NODE], &zero, &node, BPF_ANY);
+}
+
 static int write_node(const struct fl_metrics_maps *maps, const struct fl_mesh *mesh,
 		      const struct fl_node *self, const struct sets *s)
 {
 	struct fl_metrics_node node = { 0 }, old = { 0 };
 	__u32 zero = 0;
 
+	fl_metrics_begin(maps);
 	bpf_map_lookup_elem(maps->fd[FL_MAP_NODE], &zero, &old);
 	node = old;
-	if (!node.layout) {
-		node.layout = FL_METRICS_LAYOUT;
-		node.start_ms = now_ms();
-		node.epoch[FL_BY_LANE] = 1;
-	}
+	node.epoch[FL_BY_LANE] = 1;
 	node.port_first = mesh->listen_port;
 	node.port_last = mesh->listen_port + self->lanes - 1;
 	node.peers = s->n_want;

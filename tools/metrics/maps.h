@@ -43,6 +43,9 @@ extern const char *const fl_metrics_map_names[FL_N_MAPS];
 int fl_metrics_fill(const struct fl_metrics_maps *maps, const struct fl_mesh *mesh,
 		    const struct fl_node *self);
 
+/* Maps that are new count from now on. */
+void fl_metrics_begin(const struct fl_metrics_maps *maps);
+
 /* Prefixes in the map. */
 unsigned int fl_metrics_count_prefixes(const struct fl_metrics_maps *maps);
 

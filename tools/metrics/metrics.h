@@ -2,7 +2,10 @@
 #ifndef FL_METRICS_H
 #define FL_METRICS_H
 
+#include "bpf/metrics_shared.h"
+
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -16,9 +19,6 @@
 
 /* Root reads it, and a group if it is allowed to; there is nothing else to do with it. */
 #define FL_METRICS_FILE "/sys/fs/bpf/fairlead/metrics"
-
-/* What `tune watch` counts; the tool reads it together with the first. */
-#define FL_METRICS_TUNE "/sys/fs/bpf/fairlead/tune_metrics"
 
 struct fl_mesh;
 struct fl_node;
@@ -49,6 +49,19 @@ int fl_metrics_detach(void);
  * program sits on its tracepoints. FL_OK and nothing done where no metrics are pinned.
  */
 int fl_metrics_module(bool on);
+
+/* What `tune watch` counts comes into the file, or leaves it. The caller holds the lock of the pins
+ * (fl_bpffs_lock()) and has pinned, or removed, its maps. The file need not have been there, and goes
+ * when nothing else is in it. */
+int fl_metrics_tune(bool on);
+
+/* Gauges that are not counted but looked at, by FL_GAUGE's numbers, and with them their families. */
+struct fl_metrics_gauge {
+	uint32_t number;
+	uint64_t value; /* FL_METRICS_NO_VALUE: none */
+};
+int fl_metrics_gauges(enum fl_metrics_collector by, const struct fl_metrics_gauge *gauges,
+		      size_t n);
 
 struct fl_metrics_status {
 	bool pinned;	       /* the file and its maps are there, in this version's layout */

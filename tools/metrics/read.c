@@ -3,7 +3,6 @@
 #include "exposition.h"
 #include "metrics.h"
 #include "../lib/file.h"
-#include "../lib/mem.h"
 #include "../lib/msg.h"
 
 #include <errno.h>
@@ -15,8 +14,7 @@
 
 static const char eof[] = "# EOF\n";
 
-/* Without the last line; returns 0 or -errno. */
-static int read_one(const char *path, char **text, size_t *len)
+int fl_metrics_read(const char *path, char **text, size_t *len)
 {
 	size_t n = sizeof(eof) - 1;
 	int err = fl_file_read(path, FILE_LIMIT, text, len);
@@ -24,51 +22,10 @@ static int read_one(const char *path, char **text, size_t *len)
 	if (err)
 		return err;
 	if (*len >= n && !memcmp(*text + *len - n, eof, n) &&
-	    (*len == n || (*text)[*len - n - 1] == '\n')) {
-		*len -= n;
+	    (*len == n || (*text)[*len - n - 1] == '\n'))
 		return 0;
-	}
 	free(*text);
 	return -ENODATA;
-}
-
-/* What `tune watch` counts stands in a file of its own, which is there while it watches. */
-static int read_all(const char *path, char **text, size_t *len)
-{
-	int err = read_one(path, text, len), more_err;
-	size_t more_len;
-	char *more;
-
-	if (strcmp(path, FL_METRICS_FILE) != 0 || (err && err != -ENOENT))
-		return err;
-	more_err = read_one(FL_METRICS_TUNE, &more, &more_len);
-	if (more_err == -ENOENT)
-		return err;
-	if (more_err || err) {
-		/* One of them only: the other's error, or the text of the second. */
-		if (!err)
-			free(*text);
-		*text = more;
-		*len = more_len;
-		return more_err;
-	}
-	*text = fl_realloc(*text, *len + more_len + sizeof(eof), 1);
-	memcpy(*text + *len, more, more_len);
-	*len += more_len;
-	free(more);
-	return 0;
-}
-
-int fl_metrics_read(const char *path, char **text, size_t *len)
-{
-	int err = read_all(path, text, len);
-
-	if (err)
-		return err;
-	*text = fl_realloc(*text, *len + sizeof(eof), 1);
-	memcpy(*text + *len, eof, sizeof(eof));
-	*len += sizeof(eof) - 1;
-	return 0;
 }
 
 int fl_metrics_read_failed(const char *path, int err)

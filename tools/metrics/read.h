@@ -5,8 +5,7 @@
 #include <stddef.h>
 
 /*
- * The text of the metrics file, whole and up to its "# EOF" line, to be freed. That of FL_METRICS_FILE
- * has what FL_METRICS_TUNE says, too, if that is there. Returns 0 or -errno;
+ * The text of the metrics file, whole and up to its "# EOF" line, to be freed. Returns 0 or -errno;
  * -ENODATA: the text has no "# EOF" at its end, so it was cut off or is something else.
  */
 int fl_metrics_read(const char *path, char **text, size_t *len);

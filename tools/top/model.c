@@ -225,6 +225,35 @@ static bool has_word(const char *name, const char *word)
 	return strstr(name, word) != NULL;
 }
 
+static void resource(struct fl_top *t, const char *name, double value, bool used)
+{
+	struct fl_top_gauge *g = NULL;
+
+	if (!name)
+		return;
+	for (size_t i = 0; i < t->n_gauges && !g; i++)
+		if (!strcmp(t->gauges[i].name, name))
+			g = &t->gauges[i];
+	if (!g) {
+		t->gauges = grow(t->gauges, t->n_gauges, sizeof(*t->gauges));
+		g = &t->gauges[t->n_gauges++];
+		*g = (struct fl_top_gauge){ .name = fl_strdup(name) };
+	}
+	*(used ? &g->used : &g->limit) = value;
+}
+
+double fl_top_percent(const struct fl_top_gauge *g)
+{
+	return g->limit > 0 ? 100 * g->used / g->limit : 0;
+}
+
+static int fuller(const void *a, const void *b)
+{
+	double pa = fl_top_percent(a), pb = fl_top_percent(b);
+
+	return (pa < pb) - (pa > pb);
+}
+
 static void node_family(struct fl_top *t, const struct fl_family *f, double dt)
 {
 	bool is_counter = !strcmp(f->type, "counter");
@@ -253,12 +282,10 @@ static void node_family(struct fl_top *t, const struct fl_family *f, double dt)
 			  has_word(f->name, "_cleartext_packets") ||
 			  (has_word(f->name, "_unmatched_") && has_word(f->name, "_packets"))))
 			count(&event(t, plain_name(f, s))->count, s, dt);
-		else if (!is_counter &&
-			 (has_word(f->name, "_pressure") || has_word(f->name, "_drift"))) {
-			t->gauges = grow(t->gauges, t->n_gauges, sizeof(*t->gauges));
-			t->gauges[t->n_gauges++] =
-				(struct fl_top_gauge){ plain_name(f, s), strtod(s->value, NULL) };
-		}
+		else if (!strcmp(f->name, "fairlead_resource_used") ||
+			 !strcmp(f->name, "fairlead_resource_limit"))
+			resource(t, fl_sample_label(s, "resource"), strtod(s->value, NULL),
+				 strcmp(f->name, "fairlead_resource_used") == 0);
 	}
 }
 
@@ -324,6 +351,8 @@ void fl_top_update(struct fl_top *t, const struct fl_exposition *e, double now)
 				peer_sample(t, f->name + sizeof(prefix) - 1, &f->samples[j], dt);
 	}
 	sweep(t);
+	if (t->n_gauges)
+		qsort(t->gauges, t->n_gauges, sizeof(*t->gauges), fuller);
 
 	t->rx_bytes = t->tx_bytes = t->rx_packets = t->tx_packets = 0;
 	t->up = 0;

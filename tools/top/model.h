@@ -61,10 +61,10 @@ struct fl_top_event {
 	bool seen;
 };
 
-/* A gauge of how scarce something is, or how much differs: "pressure conntrack". */
+/* What can run out, the fullest first: "conntrack". */
 struct fl_top_gauge {
 	char *name;
-	double value;
+	double used, limit;
 };
 
 struct fl_top {
@@ -85,6 +85,9 @@ struct fl_top {
 	double at;	 /* of the last reading, on the monotonic clock */
 	size_t readings;
 };
+
+/* How full it is. */
+double fl_top_percent(const struct fl_top_gauge *g);
 
 struct fl_top *fl_top_new(void);
 void fl_top_free(struct fl_top *t);

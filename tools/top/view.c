@@ -228,7 +228,8 @@ static char *gauges_text(const struct fl_top *t)
 	char *line = fl_strdup("");
 
 	for (size_t i = 0; i < t->n_gauges; i++) {
-		char *one = fl_asprintf("%s %.3g", t->gauges[i].name, t->gauges[i].value);
+		char *one =
+			fl_asprintf("%s %.0f%%", t->gauges[i].name, fl_top_percent(&t->gauges[i]));
 
 		add(&line, one);
 		free(one);

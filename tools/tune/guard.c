@@ -75,7 +75,6 @@ static void unpin_all(void)
 
 	unlink(FL_GUARD_LINK);
 	unlink(ANNOUNCE);
-	unlink(FL_METRICS_TUNE);
 	for (int i = 0; i < FL_GUARD_MAPS; i++) {
 		map_path(path, sizeof(path), i);
 		unlink(path);
@@ -87,26 +86,6 @@ static int pin(int fd, const char *path)
 	int err = fl_bpffs_pin(fd, path);
 
 	return err ? fl_fail("%s: cannot pin: %s", path, strerror(-err)) : FL_OK;
-}
-
-/* Who has the old file open reads on. */
-static int pin_metrics(struct sysctl_bpf *skel)
-{
-	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
-	union bpf_iter_link_info info = { .map.map_fd = bpf_map__fd(skel->maps.sysctl_rows) };
-	struct bpf_link *link;
-	int ret;
-
-	opts.link_info = &info;
-	opts.link_info_len = sizeof(info);
-	link = bpf_program__attach_iter(skel->progs.fl_sysctl_show, &opts);
-	if (!link)
-		return fl_fail(WHO ": cannot attach the iterator: %s", strerror(errno));
-	ret = pin(bpf_link__fd(link), FL_METRICS_TUNE);
-	bpf_link__destroy(link); /* the pin holds it from here on */
-	if (!ret && chmod(FL_METRICS_TUNE, 0400))
-		ret = fl_fail(FL_METRICS_TUNE ": %s", strerror(errno));
-	return ret;
 }
 
 static int pin_maps(const int *map)
@@ -502,12 +481,14 @@ static int set_locked(struct sysctl_bpf *skel, char *const *keys, int n, bool en
 	if (!ret)
 		ret = pin(bpf_program__fd(skel->progs.fl_sysctl_announce), ANNOUNCE);
 	if (!ret)
-		ret = pin_metrics(skel);
+		ret = fl_metrics_tune(true);
 	if (!ret && !attached)
 		ret = attach(skel);
 	/* What worked before goes on working; half of something new is removed. */
-	if (ret && pins == PINS_NONE && !attached)
+	if (ret && pins == PINS_NONE && !attached) {
 		unpin_all();
+		fl_metrics_tune(false);
+	}
 	close_maps(pinned);
 	return ret;
 }
@@ -547,7 +528,7 @@ int fl_guard_set(char *const *keys, int n, bool enforce, const struct fl_owners 
 
 int fl_guard_remove(bool *was)
 {
-	int lock;
+	int lock, ret;
 
 	*was = false;
 	if (geteuid())
@@ -559,8 +540,9 @@ int fl_guard_remove(bool *was)
 		return FL_FAILED;
 	*was = !access(FL_GUARD_LINK, F_OK);
 	unpin_all(); /* nobody else holds the link: it ends with its pin */
+	ret = fl_metrics_tune(false);
 	fl_bpffs_unlock(lock);
-	return FL_OK;
+	return ret;
 }
 
 int fl_guard_announce(void)

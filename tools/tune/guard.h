@@ -12,7 +12,6 @@
  *
  *	/sys/fs/bpf/fairlead/tune_watch		the link to the root of the control groups
  *	/sys/fs/bpf/fairlead/tune_announce	what a process of Fairlead runs before it writes
- *	/sys/fs/bpf/fairlead/tune_metrics	its counters, as metrics; `fairlead metrics` has them, too
  *	/sys/fs/bpf/fairlead/maps/sysctl_*
  *
  * It works until it is removed or the machine goes down, whether or not a fairlead runs. Functions

@@ -5,6 +5,7 @@
 #include "../lib/mem.h"
 #include "../lib/msg.h"
 #include "../lib/table.h"
+#include "../metrics/metrics.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 
 static unsigned int opt_above = 80, opt_interval = 1;
 static const char *opt_textfile;
+static bool opt_metrics;
 
 struct row {
 	const struct fl_use *use;
@@ -159,8 +161,25 @@ static void print_family(FILE *f, const struct fl_use *use, const char *name, co
 				limit ? use[i].limit : use[i].now);
 }
 
-/* Half of this is known only to who walks over processes and sockets, so that a program of ours in the
- * kernel could not print it: it is not in the file of `metrics`. */
+/* Half of this is known only to who walks over processes and sockets, so that the kernel cannot count it
+ * for the metrics file: that prints what was last put there, and when that was. */
+static int write_metrics(const struct fl_use *use)
+{
+	struct fl_metrics_gauge g[2 * FL_RESOURCES + 1];
+	size_t n = 0;
+
+	for (int i = 0; i < FL_RESOURCES; i++) {
+		g[n++] = (struct fl_metrics_gauge){ FL_USED_CONNTRACK + i,
+						    use[i].unknown ? FL_METRICS_NO_VALUE :
+								     use[i].now };
+		g[n++] = (struct fl_metrics_gauge){ FL_LIMIT_CONNTRACK + i,
+						    use[i].unknown ? FL_METRICS_NO_VALUE :
+								     use[i].limit };
+	}
+	g[n++] = (struct fl_metrics_gauge){ FL_LOOKED_AT, (uint64_t)time(NULL) };
+	return fl_metrics_gauges(FL_BY_PRESSURE, g, n);
+}
+
 static int write_textfile(const struct fl_use *use)
 {
 	char *text = NULL;
@@ -202,9 +221,9 @@ int fl_tune_pressure(int argc, char **argv)
 	(void)argv;
 	if (opt_above > 100)
 		return fl_usage("--above: %u is more than 100 percent", opt_above);
-	if (opt_textfile && fl_json)
-		return fl_usage("tune pressure: only one of --textfile and --json");
-	if (opt_textfile)
+	if (!!opt_textfile + opt_metrics + fl_json > 1)
+		return fl_usage("tune pressure: only one of --metrics, --textfile and --json");
+	if (opt_textfile || opt_metrics)
 		opt_interval = 0; /* who reads the file sees the growth */
 	if (opt_interval) {
 		fl_pressure_read(first);
@@ -215,8 +234,8 @@ int fl_tune_pressure(int argc, char **argv)
 	if (hidden)
 		fl_warn("tune pressure: %u process%s may not be looked at, even by root; inotify and maps are without them",
 			hidden, hidden == 1 ? "" : "es");
-	if (opt_textfile) {
-		ret = write_textfile(last);
+	if (opt_textfile || opt_metrics) {
+		ret = opt_metrics ? write_metrics(last) : write_textfile(last);
 		fl_pressure_free(last);
 		return ret;
 	}
@@ -238,6 +257,8 @@ const struct fl_opt fl_tune_pressure_opts[] = {
 	  "end with status 3 when something is as full as this (80)" },
 	{ 'i', "interval", FL_OPT_UINT, &opt_interval, "SECONDS",
 	  "look twice, so far apart, for the growth (1); 0: once" },
+	{ 'm', "metrics", FL_OPT_FLAG, &opt_metrics, NULL,
+	  "put it into the metrics file, and print nothing" },
 	{ 't', "textfile", FL_OPT_STR, &opt_textfile, "FILE",
 	  "write it for node_exporter's textfile collector" },
 	{ 0 },
