@@ -62,9 +62,14 @@ check_fails 1 "no interface fl1; bring the mesh up first" "a lane that is not th
 check "the other counts all the same" eval '[[ $(counted) == fl0 ]]'
 node_exec m ip tuntap add fl1 mode tun
 check "on, on both lanes" on
+check "status names both" eval '[[ $(node_exec m "$FAIRLEAD" accel status) =~ "metrics:  on fl0, fl1, 1 peers" ]]'
 check "both count" eval '[[ $(counted) == "fl0 fl1" ]]'
 check_fails 1 "'lane-with-name9' is too long for the names of 2 lanes" "a name with no room for a number" \
 	on -i lane-with-name9
 check_fails 1 "no group 'nonesuch'; make it: groupadd" "a group that is not there" on --group nonesuch
+node_exec m tc qdisc del dev fl1 clsact
+check "status names the one that lost its programs" eval '[[ $(node_exec m "$FAIRLEAD" accel status) =~ "not attached to fl1"$ ]]'
+lanes() { node_exec m "$FAIRLEAD" accel status -j | jq -c '.metrics | [.attached, (.lanes[] | .interface, .attached)]'; }
+check "... also as JSON" eval '[[ $(lanes) == "[false,\"fl0\",true,\"fl1\",false]" ]]'
 check "off, on both" eval 'node_exec m "$FAIRLEAD" accel off metrics && ! node_exec m tc qdisc | grep clsact'
 done_testing

@@ -213,12 +213,35 @@ static void bucket_name(unsigned int i, char out[16])
 		snprintf(out, 16, "%u-%u", (1 << (i - 1)) + 1, 1 << i);
 }
 
-static void status_json(bool loaded, const struct fl_module_state *st, bool metrics,
-			const struct fl_metrics_status *ms)
+/* The metrics of every lane that there is; of the first, if there is none. */
+struct lane_metrics {
+	char name[FL_MESH_LANES][IFNAMSIZ];
+	bool attached[FL_MESH_LANES];
+	unsigned int n, n_attached;
+	struct fl_metrics_status of_node;
+	bool pinned;
+};
+
+static void read_metrics(const struct fl_lane_wait lanes[FL_MESH_LANES], struct lane_metrics *m)
+{
+	*m = (struct lane_metrics){ 0 };
+	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
+		if (i && lanes[i].flush_ns == -ENODEV)
+			continue;
+		m->pinned = fl_metrics_status(lanes[i].name, &m->of_node);
+		memcpy(m->name[m->n], lanes[i].name, sizeof(m->name[m->n]));
+		m->attached[m->n] = m->of_node.attached;
+		m->n_attached += m->of_node.attached;
+		m->n++;
+	}
+}
+
+static void status_json(bool loaded, const struct fl_module_state *st,
+			const struct fl_lane_wait lanes[FL_MESH_LANES],
+			const struct lane_metrics *m)
 {
 	struct json_object *doc = fl_json_new(1), *mod = json_object_new_object(),
 			   *met = json_object_new_object(), *sub;
-	struct fl_lane_wait lanes[FL_MESH_LANES];
 	char name[16];
 
 	json_object_object_add(doc, "module", mod);
@@ -236,7 +259,6 @@ static void status_json(bool loaded, const struct fl_module_state *st, bool metr
 	json_object_object_add(mod, "ports", sub);
 	fl_json_int(mod, "namespaces", st->namespaces);
 	fl_json_int(mod, "receivers", st->receivers);
-	fl_lanes_read(opt_interface, lanes);
 	sub = json_object_new_array();
 	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
 		struct json_object *lane;
@@ -262,17 +284,26 @@ static void status_json(bool loaded, const struct fl_module_state *st, bool metr
 
 	json_object_object_add(doc, "metrics", met);
 	fl_json_str(met, "interface", opt_interface);
-	fl_json_bool(met, "pinned", metrics && ms->pinned);
-	fl_json_bool(met, "attached", metrics && ms->attached);
-	fl_json_int(met, "peers", metrics ? ms->peers : 0);
-	fl_json_int(met, "prefixes", metrics ? ms->prefixes : 0);
+	fl_json_bool(met, "pinned", m->pinned);
+	fl_json_bool(met, "attached", m->n_attached == m->n);
+	sub = json_object_new_array();
+	for (unsigned int i = 0; i < m->n; i++) {
+		struct json_object *lane = json_object_new_object();
+
+		fl_json_str(lane, "interface", m->name[i]);
+		fl_json_bool(lane, "attached", m->attached[i]);
+		json_object_array_add(sub, lane);
+	}
+	json_object_object_add(met, "lanes", sub);
+	fl_json_int(met, "peers", m->of_node.peers);
+	fl_json_int(met, "prefixes", m->of_node.prefixes);
 	fl_json_print(doc);
 }
 
-static void status_text(bool loaded, const struct fl_module_state *st, bool metrics,
-			const struct fl_metrics_status *ms)
+static void status_text(bool loaded, const struct fl_module_state *st,
+			const struct fl_lane_wait lanes[FL_MESH_LANES],
+			const struct lane_metrics *m)
 {
-	struct fl_lane_wait lanes[FL_MESH_LANES];
 	struct fl_table *t;
 	char name[16];
 
@@ -291,17 +322,26 @@ static void status_text(bool loaded, const struct fl_module_state *st, bool metr
 			       st->receivers == 1 ? "" : "s", st->receivers == 1 ? "s" : "");
 		putchar('\n');
 	}
-	fl_lanes_read(opt_interface, lanes);
 	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
 		if (lanes[i].flush_ns > 0)
 			printf("lane:     %s waits up to %" PRId64 " us for more of a stream\n",
 			       lanes[i].name, lanes[i].flush_ns / 1000);
 	}
-	if (metrics && ms->attached)
-		printf("metrics:  on %s, %u peers, %u prefixes\n", opt_interface, ms->peers,
-		       ms->prefixes);
-	else
-		printf("metrics:  not attached to %s\n", opt_interface);
+	for (unsigned int on = 2; on-- > 0;) {
+		const char *before = on ? "metrics:  on " : "metrics:  not attached to ";
+
+		if (m->n_attached == (on ? 0 : m->n))
+			continue;
+		for (unsigned int i = 0; i < m->n; i++) {
+			if (m->attached[i] != (on == 1))
+				continue;
+			printf("%s%s", before, m->name[i]);
+			before = ", ";
+		}
+		if (on)
+			printf(", %u peers, %u prefixes", m->of_node.peers, m->of_node.prefixes);
+		putchar('\n');
+	}
 	if (!loaded)
 		return;
 	putchar('\n');
@@ -322,10 +362,11 @@ static void status_text(bool loaded, const struct fl_module_state *st, bool metr
 
 static int run_status(int argc, char **argv)
 {
-	struct fl_metrics_status ms = { 0 };
+	struct fl_lane_wait lanes[FL_MESH_LANES];
 	struct fl_module_state st;
-	bool loaded, metrics;
+	struct lane_metrics m;
 	char said[256];
+	bool loaded;
 	int err;
 
 	(void)argc;
@@ -334,13 +375,14 @@ static int run_status(int argc, char **argv)
 	if (err && err != -ENOENT)
 		return refused(err, said);
 	loaded = !err;
-	metrics = fl_metrics_status(opt_interface, &ms);
+	fl_lanes_read(opt_interface, lanes);
+	read_metrics(lanes, &m);
 	if (fl_json)
-		status_json(loaded, &st, metrics, &ms);
+		status_json(loaded, &st, lanes, &m);
 	else
-		status_text(loaded, &st, metrics, &ms);
+		status_text(loaded, &st, lanes, &m);
 	fl_module_state_free(&st);
-	return loaded && st.n_ports && metrics && ms.attached ? FL_OK : FL_DEGRADED;
+	return loaded && st.n_ports && m.n_attached == m.n ? FL_OK : FL_DEGRADED;
 }
 
 static const struct fl_opt on_opts[] = {
