@@ -212,7 +212,7 @@ $(BUILD)/bench/load: scripts/bench.d/load.c Makefile
 
 # What the metrics cost: a reading, beside wg(8), and a packet.
 bench-metrics: tools bpf-tests
-	@scripts/bench-metrics $(if $(KERNEL),--kernel $(KERNEL))
+	@scripts/bench-metrics --out $(BUILD)/bench/metrics/result.json $(if $(KERNEL),--kernel $(KERNEL))
 
 bench-tools: tools $(BUILD)/bench/load
 	$(Q)set -e; for k in $(KERNELS); do scripts/kernel fetch $$k; dir=$(BUILD)/bench/$$(scripts/kernel release $$k); \

@@ -18,7 +18,9 @@
 #include "bpf/metrics_module.skel.h"
 #include "bpf/metrics_tcp.skel.h"
 #include "bpf/metrics_underlay.skel.h"
+#include "bpf/metrics_wireguard.skel.h"
 
+#include <bpf/btf.h>
 #include <fcntl.h>
 #include <linux/pkt_cls.h>
 #include <net/if.h>
@@ -448,39 +450,6 @@ static void test_rtt_of_others(void **state)
 	assert_int_equal(histogram(FL_RTT_ALL).sum, 0);
 }
 
-/* ---- the price ---- */
-
-static void bench(void **state)
-{
-	static const uint32_t sizes[] = { 10, 10000 };
-	int rx_fd = bpf_program__fd(underlay->progs.fl_underlay_rx);
-	int tx_fd = bpf_program__fd(underlay->progs.fl_underlay_tx);
-	struct packet wg = udp4("192.0.2.2", PORT, PORT), wg6 = udp6("2001:db8::2", PORT, PORT);
-	struct packet other = udp4("192.0.2.2", 1, 1), other6 = udp6("2001:db8::2", 1, 1);
-
-	(void)state;
-	printf("# verified instructions: module flush %u, receive %u, drop %u\n",
-	       verified(module->progs.fl_module_flush), verified(module->progs.fl_module_receive),
-	       verified(module->progs.fl_module_drop));
-	printf("# verified instructions: underlay rx %u, tx %u, tcp %u\n",
-	       verified(underlay->progs.fl_underlay_rx), verified(underlay->progs.fl_underlay_tx),
-	       verified(tcp->progs.fl_metrics_tcp));
-	for (size_t i = 0; getenv("FAIRLEAD_BENCH") && i < 2; i++) {
-		struct fl_mesh *mesh = env_mesh(sizes[i]);
-
-		mesh->listen_port = PORT;
-		assert_int_equal(fl_metrics_fill(&maps, mesh, &mesh->nodes[0]), FL_OK);
-		env_mesh_free(mesh);
-		printf("# %5u peers, ns a packet of the underlay: WireGuard's IPv4 rx %.0f tx %.0f, IPv6 rx %.0f tx %.0f; others IPv4 rx %.0f tx %.0f, IPv6 rx %.0f tx %.0f\n",
-		       sizes[i], nanoseconds(rx_fd, &wg, 0, 0), nanoseconds(tx_fd, &wg, 0, 0),
-		       nanoseconds(rx_fd, &wg6, 0, 0), nanoseconds(tx_fd, &wg6, 0, 0),
-		       nanoseconds(rx_fd, &other, 0, 0), nanoseconds(tx_fd, &other, 0, 0),
-		       nanoseconds(rx_fd, &other6, 0, 0), nanoseconds(tx_fd, &other6, 0, 0));
-	}
-}
-
-#define IN_CGROUP(fn) cmocka_unit_test_setup_teardown(fn, enter_cgroup, leave_cgroup)
-
 /* ---- the module ---- */
 
 /* As the module's tracepoint calls it: flush is skb, dev, datagrams, bytes, reason. */
@@ -570,6 +539,171 @@ static void test_module_of_others(void **state)
 	assert_int_equal(counter(FL_FLUSH_END) + counter(FL_DROP_RX), 0);
 }
 
+/* ---- the price ---- */
+
+#define RUNS 50000
+
+/* What the traces read of WireGuard's types, laid out anyhow: it is not in every kernel. */
+static int fake_wireguard(char *path)
+{
+	struct btf *btf = btf__new_empty();
+	int u64 = btf__add_int(btf, "long", 8, 0), ptr = btf__add_ptr(btf, 0);
+	int head, handshake, bytes, time64, fd, err = -1;
+	const void *raw;
+	__u32 size;
+
+	head = btf__add_struct(btf, "sk_buff_head", 8);
+	btf__add_field(btf, "next", ptr, 0, 0);
+	bytes = btf__add_array(btf, u64, btf__add_int(btf, "char", 1, 0), 32);
+	handshake = btf__add_struct(btf, "noise_handshake", 32);
+	btf__add_field(btf, "remote_static", bytes, 0, 0);
+	time64 = btf__add_struct(btf, "timespec64", 16);
+	btf__add_field(btf, "tv_sec", u64, 0, 0);
+	btf__add_field(btf, "tv_nsec", u64, 64, 0);
+	btf__add_struct(btf, "wg_peer", 64);
+	btf__add_field(btf, "staged_packet_queue", head, 0, 0);
+	btf__add_field(btf, "handshake", handshake, 64, 0);
+	btf__add_field(btf, "walltime_last_handshake", time64, 384, 0);
+	raw = btf__raw_data(btf, &size);
+	fd = mkstemp(path);
+	if (raw && fd >= 0)
+		err = write(fd, raw, size) == (ssize_t)size ? 0 : -1;
+	if (fd >= 0)
+		close(fd);
+	btf__free(btf);
+	return err;
+}
+
+/* Nanoseconds of a run, as the kernel's statistics have it. */
+static double stats_ns(int prog)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(prog, &info, &len), 0);
+	return info.run_cnt ? (double)info.run_time_ns / info.run_cnt : 0;
+}
+
+/*
+ * Those traces that run for each message; the others run for a handshake. As raw tracepoints, whose
+ * arguments look the same to a program and which BPF_PROG_TEST_RUN runs anywhere; so without the entry
+ * into a trace. Each message has another address, as if it were one of many that are on their way.
+ */
+static void bench_traces(double idle)
+{
+	static const char *const names[] = { "fl_wg_encrypt_in", "fl_wg_encrypt_out",
+					     "fl_wg_decrypt_in", "fl_wg_lookup",
+					     "fl_wg_decrypt_out" };
+	static uint64_t peer[8];
+	char path[] = "/tmp/fairlead-test-btf.XXXXXX";
+	LIBBPF_OPTS(bpf_object_open_opts, open_opts, .btf_custom_path = path);
+	struct bpf_program *prog, *run[5];
+	struct bpf_object *wg;
+	const void *elf;
+	char *copy;
+	size_t size;
+
+	assert_int_equal(fake_wireguard(path), 0);
+	elf = metrics_wireguard_bpf__elf_bytes(&size);
+	copy = fl_zalloc(size);
+	memcpy(copy, elf, size);
+	/* What a program is, libbpf has from the name of its section, also where BTF has that. */
+	for (char *c = copy; c + 7 < copy + size; c++)
+		if (!memcmp(c, "fentry/", 7) || !memcmp(c, "fexit/", 6))
+			memcpy(c, "raw_tp/", 7);
+	wg = bpf_object__open_mem(copy, size, &open_opts);
+	assert_non_null(wg);
+	bpf_object__for_each_program(prog, wg)
+	{
+		bool hot = false;
+
+		for (size_t i = 0; i < 5; i++)
+			hot |= !strcmp(bpf_program__name(prog), names[i]);
+		bpf_program__set_autoload(prog, hot);
+	}
+	assert_int_equal(fl_collect_share(wg, &maps), 0);
+	assert_int_equal(bpf_object__load(wg), 0);
+	for (size_t i = 0; i < 5; i++)
+		run[i] = bpf_object__find_program_by_name(wg, names[i]);
+	fl_collect_set(&maps, FL_BY_WIREGUARD, 1);
+	for (uint64_t i = 0; i < RUNS; i++) {
+		uint64_t skb = (i + 1) << 8, at = (uintptr_t)peer;
+
+		run_raw(run[0], (uint64_t[5]){ at });
+		run_raw(run[1], (uint64_t[5]){ at, skb });
+		run_raw(run[2], (uint64_t[5]){ at, skb });
+		run_raw(run[3], (uint64_t[5]){ at, 2, 1, at, at });
+		run_raw(run[4], (uint64_t[5]){ skb, at, 1 });
+	}
+	printf("# ns a message of WireGuard's traces:");
+	for (size_t i = 0; i < 5; i++)
+		printf(" %s %.0f%s", names[i] + 6, stats_ns(bpf_program__fd(run[i])) - idle,
+		       i < 4 ? "," : "\n");
+	bpf_object__close(wg);
+	free(copy);
+	unlink(path);
+}
+
+static void bench_stats(void **state)
+{
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts);
+	struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int stats, idle;
+
+	(void)state;
+	if (!getenv("FAIRLEAD_BENCH"))
+		return;
+	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	idle = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "nothing", "GPL", insns, 2, NULL);
+	count_module(1);
+	for (int i = 0; i < RUNS; i++) {
+		bpf_prog_test_run_opts(idle, &opts);
+		flush(module, 11, FAIRLEAD_STAT_FLUSH_END);
+	}
+	for (int i = 0; i < RUNS / 500; i++)
+		talk(AF_INET, "127.0.0.5");
+	printf("# ns a burst of the module: %.0f; a call of tcp: %.0f\n",
+	       stats_ns(bpf_program__fd(module->progs.fl_module_flush)) - stats_ns(idle),
+	       stats_ns(bpf_program__fd(tcp->progs.fl_metrics_tcp)) - stats_ns(idle));
+	bench_traces(stats_ns(idle));
+	close(idle);
+	close(stats);
+}
+
+static void bench(void **state)
+{
+	static const uint32_t sizes[] = { 10, 10000 };
+	int rx_fd = bpf_program__fd(underlay->progs.fl_underlay_rx);
+	int tx_fd = bpf_program__fd(underlay->progs.fl_underlay_tx);
+	struct packet wg = udp4("192.0.2.2", PORT, PORT), wg6 = udp6("2001:db8::2", PORT, PORT);
+	struct packet other = udp4("192.0.2.2", 1, 1), other6 = udp6("2001:db8::2", 1, 1);
+
+	(void)state;
+	printf("# verified instructions: module flush %u, receive %u, drop %u\n",
+	       verified(module->progs.fl_module_flush), verified(module->progs.fl_module_receive),
+	       verified(module->progs.fl_module_drop));
+	printf("# verified instructions: underlay rx %u, tx %u, tcp %u\n",
+	       verified(underlay->progs.fl_underlay_rx), verified(underlay->progs.fl_underlay_tx),
+	       verified(tcp->progs.fl_metrics_tcp));
+	for (size_t i = 0; getenv("FAIRLEAD_BENCH") && i < 2; i++) {
+		struct fl_mesh *mesh = env_mesh(sizes[i]);
+
+		mesh->listen_port = PORT;
+		assert_int_equal(fl_metrics_fill(&maps, mesh, &mesh->nodes[0]), FL_OK);
+		env_mesh_free(mesh);
+		printf("# %5u peers, ns a packet of the underlay: WireGuard's IPv4 rx %.0f tx %.0f, IPv6 rx %.0f tx %.0f; others IPv4 rx %.0f tx %.0f, IPv6 rx %.0f tx %.0f\n",
+		       sizes[i], nanoseconds(rx_fd, &wg, 0, 0), nanoseconds(tx_fd, &wg, 0, 0),
+		       nanoseconds(rx_fd, &wg6, 0, 0), nanoseconds(tx_fd, &wg6, 0, 0),
+		       nanoseconds(rx_fd, &other, 0, 0), nanoseconds(tx_fd, &other, 0, 0),
+		       nanoseconds(rx_fd, &other6, 0, 0), nanoseconds(tx_fd, &other6, 0, 0));
+	}
+}
+
+#define IN_CGROUP(fn) cmocka_unit_test_setup_teardown(fn, enter_cgroup, leave_cgroup)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,6 +721,7 @@ int main(void)
 		IN_CGROUP(test_rtt_mapped),
 		IN_CGROUP(test_rtt_of_others),
 		cmocka_unit_test_setup(bench, fill),
+		IN_CGROUP(bench_stats),
 	};
 
 	return cmocka_run_group_tests_name("metrics, the other programs", tests, load, unload);
