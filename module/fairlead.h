@@ -2,6 +2,7 @@
 #ifndef _FAIRLEAD_H
 #define _FAIRLEAD_H
 
+#include <linux/mutex.h>
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
@@ -23,7 +24,7 @@ struct fairlead_stats {
 /*
  * State of one network namespace. Allocated when coalescing is first switched on there, so that
  * namespaces which never use it cost one pointer; freed when the namespace or the module goes.
- * Writers hold genl_mutex; the hook reads ports without a lock.
+ * Writers hold the namespace's config mutex; the hook reads ports without a lock.
  */
 struct fairlead_net {
 	DECLARE_BITMAP(ports, 65536); /* UDP source ports, host order */
@@ -35,7 +36,11 @@ struct fairlead_net {
 /* NULL until the namespace has switched coalescing on once. */
 struct fairlead_net *fairlead_pernet(struct net *net);
 
-/* As above, allocating; -ENOMEM. Caller holds genl_mutex. */
+/* Held while a request reads or changes what is configured there. One for each namespace: to switch off
+ * takes a grace period, and whoever does so again and again makes nobody else wait. */
+struct mutex *fairlead_pernet_config(struct net *net);
+
+/* As above, allocating; -ENOMEM. Caller holds the config mutex. */
 struct fairlead_net *fairlead_pernet_get(struct net *net);
 
 #define fairlead_count(fn, stat) this_cpu_inc((fn)->stats->count[FAIRLEAD_STAT_##stat])

@@ -4,6 +4,7 @@
 #include "fairlead.h"
 
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <net/netns/generic.h>
 
@@ -11,6 +12,7 @@ static unsigned int net_id;
 
 struct pernet {
 	struct fairlead_net __rcu *fn;
+	struct mutex config;
 };
 
 struct fairlead_net *fairlead_pernet(struct net *net)
@@ -19,6 +21,13 @@ struct fairlead_net *fairlead_pernet(struct net *net)
 
 	/* Set once, freed after the namespace's hooks and requests are gone. */
 	return rcu_dereference_raw(p->fn);
+}
+
+struct mutex *fairlead_pernet_config(struct net *net)
+{
+	struct pernet *p = net_generic(net, net_id);
+
+	return &p->config;
 }
 
 struct fairlead_net *fairlead_pernet_get(struct net *net)
@@ -39,6 +48,14 @@ struct fairlead_net *fairlead_pernet_get(struct net *net)
 	}
 	rcu_assign_pointer(p->fn, fn);
 	return fn;
+}
+
+static int __net_init fairlead_net_init(struct net *net)
+{
+	struct pernet *p = net_generic(net, net_id);
+
+	mutex_init(&p->config);
+	return 0;
 }
 
 /* An RCU grace period lies between pre_exit and exit. */
@@ -74,6 +91,7 @@ static void __net_exit fairlead_exit_batch(struct list_head *nets)
 }
 
 static struct pernet_operations fairlead_net_ops = {
+	.init = fairlead_net_init,
 	.pre_exit = fairlead_pre_exit,
 	.exit_batch = fairlead_exit_batch,
 	.id = &net_id,

@@ -17,6 +17,7 @@ static const struct nla_policy set_policy[FAIRLEAD_A_MAX + 1] = {
 static int read_ports(struct genl_info *info, unsigned long *ports)
 {
 	struct nlattr *attr, *tb[FAIRLEAD_PORTS_A_MAX + 1];
+	unsigned int n = 0;
 	int rem, err;
 
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
@@ -26,6 +27,11 @@ static int read_ports(struct genl_info *info, unsigned long *ports)
 		if (nla_type(attr) != FAIRLEAD_A_PORTS) {
 			NL_SET_ERR_MSG_ATTR(info->extack, attr, "SET takes port ranges only");
 			return -EINVAL;
+		}
+		/* A reply holds them all again: it must not grow to what a container likes. */
+		if (++n > FAIRLEAD_PORTS_MAX) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr, "more than 64 port ranges");
+			return -E2BIG;
 		}
 		err = nla_parse_nested(tb, FAIRLEAD_PORTS_A_MAX, attr, ports_policy, info->extack);
 		if (err)
@@ -47,11 +53,33 @@ static int read_ports(struct genl_info *info, unsigned long *ports)
 	return 0;
 }
 
-/* genl_mutex is held: the family has no parallel_ops. */
+/* The config mutex is held. */
+static int set(struct net *net, const unsigned long *ports, bool any)
+{
+	struct fairlead_net *fn = any ? fairlead_pernet_get(net) : fairlead_pernet(net);
+	int err = 0;
+
+	if (IS_ERR_OR_NULL(fn))
+		return PTR_ERR_OR_ZERO(fn);
+	bitmap_copy(fn->ports, ports, 65536);
+	if (any && !fn->hooked) {
+		err = fairlead_hook_register(net);
+		if (err)
+			bitmap_zero(fn->ports, 65536);
+		else
+			fn->hooked = true;
+	} else if (!any && fn->hooked) {
+		fairlead_hook_unregister(net);
+		fn->hooked = false;
+		synchronize_net();
+		fairlead_burst_flush_all();
+	}
+	return err;
+}
+
 static int cmd_set(struct sk_buff *skb, struct genl_info *info)
 {
 	struct net *net = genl_info_net(info);
-	struct fairlead_net *fn = fairlead_pernet(net);
 	unsigned long *ports;
 	bool any;
 	int err;
@@ -70,29 +98,9 @@ static int cmd_set(struct sk_buff *skb, struct genl_info *info)
 		err = -EOPNOTSUPP;
 		goto out;
 	}
-	if (any && !fn) {
-		fn = fairlead_pernet_get(net);
-		if (IS_ERR(fn)) {
-			err = PTR_ERR(fn);
-			goto out;
-		}
-	}
-	if (!fn)
-		goto out;
-
-	bitmap_copy(fn->ports, ports, 65536);
-	if (any && !fn->hooked) {
-		err = fairlead_hook_register(net);
-		if (err)
-			bitmap_zero(fn->ports, 65536);
-		else
-			fn->hooked = true;
-	} else if (!any && fn->hooked) {
-		fairlead_hook_unregister(net);
-		fn->hooked = false;
-		synchronize_net();
-		fairlead_burst_flush_all();
-	}
+	mutex_lock(fairlead_pernet_config(net));
+	err = set(net, ports, any);
+	mutex_unlock(fairlead_pernet_config(net));
 out:
 	bitmap_free(ports);
 	return err;
@@ -157,15 +165,14 @@ static size_t reply_size(const struct fairlead_net *fn)
 	       (__FAIRLEAD_STAT_MAX + FAIRLEAD_BURST_BUCKETS) * nla_total_size(sizeof(u64));
 }
 
-static int cmd_get(struct sk_buff *skb, struct genl_info *info)
+/* The config mutex is held. */
+static struct sk_buff *reply(struct genl_info *info, struct fairlead_net *fn)
 {
-	struct fairlead_net *fn = fairlead_pernet(genl_info_net(info));
-	struct sk_buff *msg;
+	struct sk_buff *msg = genlmsg_new(reply_size(fn), GFP_KERNEL);
 	void *hdr;
 
-	msg = genlmsg_new(reply_size(fn), GFP_KERNEL);
 	if (!msg)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	hdr = genlmsg_put_reply(msg, info, &fairlead_family, 0, FAIRLEAD_CMD_GET);
 	if (!hdr || nla_put_string(msg, FAIRLEAD_A_VERSION, THIS_MODULE->version) ||
 	    nla_put_u32(msg, FAIRLEAD_A_NAMESPACES, fairlead_hook_count()) ||
@@ -176,10 +183,21 @@ static int cmd_get(struct sk_buff *skb, struct genl_info *info)
 	    put_sums(msg, FAIRLEAD_A_BURSTS, fn, offsetof(struct fairlead_stats, sizes), 0,
 		     FAIRLEAD_BURST_BUCKETS, 1)) {
 		nlmsg_free(msg);
-		return -EMSGSIZE;
+		return ERR_PTR(-EMSGSIZE);
 	}
 	genlmsg_end(msg, hdr);
-	return genlmsg_reply(msg, info);
+	return msg;
+}
+
+static int cmd_get(struct sk_buff *skb, struct genl_info *info)
+{
+	struct net *net = genl_info_net(info);
+	struct sk_buff *msg;
+
+	mutex_lock(fairlead_pernet_config(net));
+	msg = reply(info, fairlead_pernet(net));
+	mutex_unlock(fairlead_pernet_config(net));
+	return IS_ERR(msg) ? PTR_ERR(msg) : genlmsg_reply(msg, info);
 }
 
 static const struct genl_ops fairlead_ops[] = {
@@ -201,6 +219,7 @@ static struct genl_family fairlead_family __ro_after_init = {
 	.maxattr = FAIRLEAD_A_MAX,
 	.policy = set_policy,
 	.netnsok = true,
+	.parallel_ops = true,
 	.module = THIS_MODULE,
 	.ops = fairlead_ops,
 	.n_ops = ARRAY_SIZE(fairlead_ops),

@@ -470,7 +470,7 @@ void fairlead_receive_attach(struct fairlead_net *fn, struct sock *sk)
 	spin_unlock_bh(&recv_lock);
 }
 
-/* Sockets for which we merge, closed ones left out. fn may be NULL. Caller holds genl_mutex. */
+/* Sockets for which we merge, closed ones left out. fn may be NULL. Caller holds its config mutex. */
 unsigned int fairlead_receive_count(struct fairlead_net *fn)
 {
 	struct receiver *r;

@@ -10,10 +10,10 @@
  *
  * FAIRLEAD_CMD_SET: which UDP ports are WireGuard's: what they send is coalesced, what
  *	they receive is merged. Declarative: the request holds the
- *	whole set, as any number of FAIRLEAD_A_PORTS; none means off. Repeating a request changes
- *	nothing. Counters are kept.
+ *	whole set, as up to FAIRLEAD_PORTS_MAX of FAIRLEAD_A_PORTS; none means off. Repeating a
+ *	request changes nothing. Counters are kept.
  *	Errors: -EINVAL (a range that ends before it starts, port 0, an unknown attribute; the
- *	extended ACK says which), -ENOMEM, -EPERM, -EOPNOTSUPP (a PREEMPT_RT kernel).
+ *	extended ACK says which), -E2BIG (more ranges), -ENOMEM, -EPERM, -EOPNOTSUPP (a PREEMPT_RT kernel).
  *
  * FAIRLEAD_CMD_GET: one reply with FAIRLEAD_A_VERSION, FAIRLEAD_A_NAMESPACES, the
  *	FAIRLEAD_A_PORTS in force, FAIRLEAD_A_RECEIVERS, FAIRLEAD_A_STATS and FAIRLEAD_A_BURSTS.
@@ -78,6 +78,7 @@ enum fairlead_stat {
 };
 #define FAIRLEAD_STAT_MAX      (__FAIRLEAD_STAT_MAX - 1)
 
+#define FAIRLEAD_PORTS_MAX     64 /* ranges of ports in a request */
 #define FAIRLEAD_BURST_MAX     64 /* datagrams in a burst: the kernel's UDP_MAX_SEGMENTS on 6.1 */
 #define FAIRLEAD_BURST_BUCKETS 7  /* 1, 2, 3-4, 5-8, 9-16, 17-32, 33-64 */
 

@@ -54,6 +54,15 @@ check "status names the port" bash -c "ip netns exec $A $FAIRLEAD accel status -
 check "the other namespace is off" bash -c "ip netns exec $B $FAIRLEAD accel status -j | jq -e '.module.on == false'"
 check_fails 1 "needs CAP_NET_ADMIN" "without CAP_NET_ADMIN" \
 	a capsh --drop=cap_net_admin -- -c "$FAIRLEAD accel off module"
+refused() { check_fails 1 "$1" "a request with $2 is refused, and why is said" b "$BUILD/selftests/vm/ports" $3; }
+refused "a port range ends before it starts" "a range that goes backwards" 7000-6999
+refused "a port range wants its first and its last port" "half a range" 7000-
+refused "integer out of range" "port 0" 0-7000
+refused "more than 64 port ranges" "more ranges than any mesh has" x65
+refused "Unsupported attribute|SET takes port ranges only" "anything else" =3
+check "none of these changed anything" bash -c "ip netns exec $B $FAIRLEAD accel status -j | jq -e '.module.on == false'"
+check "as many as allowed are taken" b "$BUILD/selftests/vm/ports" x64
+check "and given back" eval 'status $B | jq -e ".module.ports | length == 64" && off $B'
 check "streams arrive whole, both families" streams_whole
 check "bursts are formed" test "$(counter held)" -gt $((2 * $(counter bursts)))
 # The raw tracepoint tells a BPF program of every datagram that was held, under one of the reasons.
