@@ -284,6 +284,25 @@ run-tests:
 	@selftests/run $(patsubst %,--vm %,$(KERNELS)) $(filter selftests/vm/%,$(TESTS)) \
 		--here $(filter-out selftests/vm/%,$(TESTS))
 
+# The module on kernels that look for faults, under each model of preemption: Debian's own can check what
+# their slabs and pages hold, so that writing past the end, or to what was freed, is found.
+DEBUG_KERNEL ?= $(KERNELS)
+PREEMPT ?= full voluntary none
+debug_args := slub_debug=FZP page_poison=1 kfence.sample_interval=1
+debug_tests := $(sort $(wildcard selftests/vm/module*.sh)) selftests/debug/faults.sh
+
+.PHONY: test-debug test-cycles
+test-debug: setup
+	@$(MAKE) $(jobs) tools bpf modules vm-tests KERNELS="$(DEBUG_KERNEL)"
+	$(Q)failed=; for p in $(PREEMPT); do echo "preempt=$$p"; \
+		selftests/run $(patsubst %,--vm %,$(DEBUG_KERNEL)) --append "preempt=$$p $(debug_args)" $(debug_tests) || failed=1; done; \
+	selftests/run $(patsubst %,--vm %,$(DEBUG_KERNEL)) selftests/debug/signed.sh || failed=1; [ ! "$$failed" ]
+
+# The module comes and goes a thousand times under traffic: half an hour.
+test-cycles: setup
+	@$(MAKE) $(jobs) tools modules vm-tests
+	@selftests/run $(patsubst %,--vm %,$(KERNELS)) selftests/debug/cycles.sh
+
 install: tools
 	install -Dm755 $(FAIRLEAD) $(DESTDIR)$(PREFIX)/sbin/fairlead
 	install -dm755 $(DESTDIR)$(PREFIX)/share/fairlead
@@ -315,6 +334,8 @@ help:
 	'make                     tool, BPF programs, and the module for the running kernel (or the lab'"'"'s)' \
 	'make demo                the main job, for real: a three-node mesh in a VM; VM=no runs it right here' \
 	'make test                all tests, on this kernel and in VMs with $(strip $(KERNELS)); TESTS="FILE..." runs some' \
+	'make test-debug          the module on kernels that check what memory holds, in each preemption model; PREEMPT=full' \
+	'make test-cycles         the module loaded and unloaded 1,000 times under traffic' \
 	'make check               formatting, sparse, clang-tidy, shellcheck, man pages' \
 	'make bench               what encryption costs, in a VM that counts instructions; BENCH=quick, KERNEL=6.1' \
 	'make bench-compare BASE=<git ref>   what moved since then, beyond the noise' \

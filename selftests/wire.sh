@@ -102,6 +102,45 @@ unwire_under_traffic() {
 	wait $stream
 }
 
+# stream_start NAME NETNS ADDRESS: bytes to there until streams_end, which says whether all came.
+declare -A streams=()
+stream_start() {
+	ip netns exec "$2" "$XFER" tcp "$3" 7000 1000000000000000 >"$W/$1.stream" 2>&1 &
+	streams[$1]=$!
+}
+streams_end() {
+	local name bad=0
+
+	for name in "${!streams[@]}"; do
+		kill -INT "${streams[$name]}"
+		wait "${streams[$name]}" || bad=1
+		sed "s/^/# $name: /" "$W/$name.stream"
+	done
+	streams=()
+	return $bad
+}
+
+# come_and_go N: that often, at both ends, without being switched off before. Every time there are bursts.
+come_and_go() {
+	local i
+
+	for ((i = 0; i < $1; i++)); do
+		on $A && on $B || return
+		poll 20 bursts_both_ways || { status $A; status $B; return 1; }
+		rmmod fairlead || return
+	done
+}
+bursts_both_ways() { test "$(counter bursts $A)" -gt 0 -a "$(counter rx_merged $B)" -gt 0; }
+
+# flowing: bursts are made from now on.
+flowing() {
+	local before
+
+	before=$(counter bursts)
+	poll 20 flowed "$before"
+}
+flowed() { test "$(counter bursts)" -gt $(($1 + 20)); }
+
 # nics FEATURE ON|OFF...: of the devices at both ends
 nics() {
 	a ethtool -K va "$@" >/dev/null && b ethtool -K vb "$@" >/dev/null
@@ -116,6 +155,8 @@ on() { accel "$1" on module -c "$W/mesh.conf" -k "$W/${1#fl-}.key"; }
 off() { accel "$1" off module; }
 # Status is 3 here, as metrics are off.
 status() { accel "${1:-$A}" status -j; }
-counter() { status "${2:-$A}" | jq -e ".module.counters.$1" || echo -1; }
+counter() { # without jq, which takes longer to start than all the rest
+	[[ $(status "${2:-$A}") =~ \"counters\":.*\"$1\":\ *([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo -1
+}
 
 streams_whole() { a "$XFER" tcp 10.200.0.2 7000 4000000 && a "$XFER" tcp fd00:200::2 7000 4000000; }

@@ -23,7 +23,7 @@ text ~ /^([a-zA-Z0-9_-]+: )?(\[ )?(WARNING: |BUG: |Oops[: ]|UBSAN: |KCSAN: |INFO
 text ~ /^([a-zA-Z0-9_-]+: )?(kernel BUG at |Kernel panic - |refcount_t: |unregister_netdevice: waiting )/ ||
 text ~ /^(general protection fault|divide error|invalid opcode|stack segment|int3|traps: PANIC)[:,]/ ||
 text ~ /^(list_add corruption|list_del corruption|DEBUG_LOCKS_WARN_ON|page_pool_release_retry|NETDEV WATCHDOG)/ ||
-text ~ /^kmemleak: [0-9]+ new suspected/ ||
+text ~ /^kmemleak: [0-9]+ new suspected/ || text ~ /^BUG [^ ]+ \(.*\): / ||
 text ~ /^percpu ref .* <= 0/ {
 	# INFO is for hung tasks, stalls and lockdep; the rest of it is talk.
 	if (text ~ /INFO: / && text !~ /INFO: (task .* blocked for more|rcu|trying to register|possible|suspicious|inconsistent|lockdep)/)

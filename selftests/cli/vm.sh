@@ -58,6 +58,7 @@ check "--help explains the exit status" grep -q '99  the kernel complained' <("$
 
 complaint() { printf '[    1.234567] %s\r\n' "$1" | awk -f "$TOP/scripts/vm.d/complaints.awk" | grep -Fqx "KERNEL LOG: $1"; }
 for line in "WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 f+0x1/0x2" "BUG: KASAN: slab-out-of-bounds in f+0x1/0x2" \
+	"BUG kmalloc-64 (Tainted: G           O      ): Right Redzone overwritten" \
 	"BUG: sleeping function called from invalid context at mm/slab.h:1" "[ BUG: Invalid wait context ]" \
 	"WARNING: possible circular locking dependency detected" "WARNING: suspicious RCU usage" \
 	"Oops: 0002 [#1] PREEMPT SMP" "UBSAN: shift-out-of-bounds in f.c:1:2" "kernel BUG at mm/slub.c:1!" \

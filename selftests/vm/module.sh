@@ -26,6 +26,9 @@ sizes_whole() {
 
 ### loading
 
+preempt=$(grep -o 'preempt=[a-z]*' /proc/cmdline)
+[ -z "$preempt" ] || check "the model of preemption is the one that was asked for" \
+	grep -q "(${preempt#*=})" /sys/kernel/debug/sched/preempt
 check "the module loads" modprobe fairlead
 check "the module unloads" rmmod fairlead
 other=$(find "$BUILD/module" -name fairlead.ko ! -path "*/$(uname -r)/*" | head -n 1)

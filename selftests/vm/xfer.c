@@ -3,7 +3,8 @@
  * Traffic whose every byte is checked, for tests of the data path.
  *
  *   xfer serve PORT              echo UDP datagrams, and TCP streams after checking them; until killed
- *   xfer tcp ADDR PORT BYTES     send BYTES of a known sequence, exit 0 if the server found them whole
+ *   xfer tcp ADDR PORT BYTES     send BYTES of a known sequence, or what there is time for until SIGINT;
+ *                                exit 0 if the server found them whole
  *   xfer udp ADDR PORT SIZE...   send a datagram of each size and compare its echo; A-B+S is a range
  *   xfer mark ADDR PORT N        send N datagrams, every second with ECT(0); IPv4
  *   xfer raw                     count what a raw socket for UDP gets, until SIGINT
@@ -127,29 +128,39 @@ static int dial(const char *host, const char *port, int type)
 	return fd;
 }
 
+static volatile sig_atomic_t stop;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
 static int tcp(const char *host, const char *port, uint64_t total)
 {
+	struct sigaction action = { .sa_handler = on_signal };
 	int fd = dial(host, port, SOCK_STREAM);
 	static uint8_t buf[65536];
 	uint64_t sent = 0, got = 0;
 	ssize_t n;
 
-	while (sent < total) {
+	sigaction(SIGINT, &action, NULL);
+	while (sent < total && !stop) {
 		size_t want = total - sent < sizeof(buf) ? total - sent : sizeof(buf);
 
 		fill(buf, want, sent);
 		n = write(fd, buf, want);
-		if (n < 0)
+		if (n < 0 && errno != EINTR)
 			die("write");
-		sent += n;
+		sent += n > 0 ? n : 0;
 	}
 	shutdown(fd, SHUT_WR);
-	if (read(fd, &got, sizeof(got)) != sizeof(got) || got != total) {
+	if (recv(fd, &got, sizeof(got), MSG_WAITALL) != sizeof(got) || got != sent) {
 		fprintf(stderr, "xfer: sent %llu bytes, %llu arrived whole\n",
-			(unsigned long long)total, (unsigned long long)got);
+			(unsigned long long)sent, (unsigned long long)got);
 		return 1;
 	}
-	printf("%llu bytes whole\n", (unsigned long long)total);
+	printf("%llu bytes whole\n", (unsigned long long)sent);
 	return 0;
 }
 
@@ -214,14 +225,6 @@ static int mark(const char *host, const char *port, unsigned int n)
 	}
 	printf("%u datagrams sent\n", n);
 	return 0;
-}
-
-static volatile sig_atomic_t stop;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
 }
 
 static int raw(void)
