@@ -46,7 +46,7 @@ tool_cflags	= $(CFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -W
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-mesh bench-tune bench-metrics bench-tools bench-compare bench-report run-tests unit-tests bpf-tests vm-tests \
+.PHONY: all tools bpf module modules test demo check format clean help install setup bench bench-curves bench-mesh bench-tune bench-metrics bench-tools bench-compare bench-report run-tests unit-tests bpf-tests vm-tests \
 	fuzzers check-format check-sparse check-tidy check-shell check-man
 
 all: tools bpf module
@@ -230,7 +230,13 @@ bench-tune: setup
 
 bench: setup
 	@$(MAKE) $(jobs) bench-tools KERNELS=$(KERNEL)
-	@scripts/bench run --kernel $(KERNEL) $(if $(filter quick,$(BENCH)),--quick,--profile --suites 'main flows setup')
+	@scripts/bench run --kernel $(KERNEL) $(if $(filter quick,$(BENCH)),--quick,--profile --suites 'main setup')
+	@for f in $(BUILD)/bench/*.json; do scripts/bench plot $$f $(BUILD)/bench || exit 1; done
+
+# Cost as streams, peers and lanes grow in number.
+bench-curves: setup
+	@$(MAKE) $(jobs) bench-tools KERNELS=$(KERNEL)
+	@scripts/bench run --kernel $(KERNEL) --suites 'flows peers lanes'
 	@for f in $(BUILD)/bench/*.json; do scripts/bench plot $$f $(BUILD)/bench || exit 1; done
 
 # Two versions of Fairlead under the same bench: BASE, and what is here. stock is measured with both and
@@ -250,11 +256,13 @@ bench-compare: setup
 	scripts/bench run --kernel $(KERNEL) --out $(BUILD)/bench/new $(compare_with) >/dev/null; \
 	scripts/bench compare $(BUILD)/bench/old/main.json $(BUILD)/bench/new/main.json
 
-# The report out of the results that are kept: to replace them, copy build/bench/*.json there.
+# The report out of the results that are kept: to replace them, copy build/bench/*.json there. main-*.json are the
+# main suite under other circumstances, which is shown as tables.
+bench_results = docs/bench/main.json $(filter-out docs/bench/main.json,$(wildcard docs/bench/*.json))
+bench_plotted = $(filter-out docs/bench/main-%.json,$(bench_results))
 bench-report:
-	$(Q)for f in docs/bench/*.json; do scripts/bench plot $$f docs/bench || exit 1; done
-	$(Q)scripts/bench report docs/bench/main.json $(filter-out docs/bench/main.json,$(wildcard docs/bench/*.json)) \
-		>$(BUILD)/benchmarks.md && mv $(BUILD)/benchmarks.md docs/benchmarks.md
+	$(Q)for f in $(bench_plotted); do scripts/bench plot $$f docs/bench || exit 1; done
+	$(Q)scripts/bench report $(bench_results) >$(BUILD)/benchmarks.md && mv $(BUILD)/benchmarks.md docs/benchmarks.md
 
 # ---- the rest ----------------------------------------------------------------------------------
 # The two commands of the README install packages first; make must look at pkg-config and at the
@@ -338,6 +346,7 @@ help:
 	'make test-cycles         the module loaded and unloaded 1,000 times under traffic' \
 	'make check               formatting, sparse, clang-tidy, shellcheck, man pages' \
 	'make bench               what encryption costs, in a VM that counts instructions; BENCH=quick, KERNEL=6.1' \
+	'make bench-curves        the same as TCP streams, peers and lanes grow in number' \
 	'make bench-compare BASE=<git ref>   what moved since then, beyond the noise' \
 	'make bench-mesh          what a mesh of 100 to 10000 nodes costs, beside wg-quick; MESH_SIZES="100 1000"' \
 	'make bench-tune          what setting 120 kernel parameters costs, beside sysctl, systemd-sysctl and TuneD' \

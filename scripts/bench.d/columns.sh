@@ -20,6 +20,7 @@ COLUMNS_ALL=(
 	'v6-rr1|v6|rr|--size 1|round trip|IPv6: request/response, 1 B'
 	'jumbo-tcp|jumbo|tcp||byte|MTU 8920: TCP, 1 stream'
 	'jumbo-tcp8|jumbo|tcp|--streams 8|byte|MTU 8920: TCP, 8 streams'
+	'jumbo6-tcp|jumbo6|tcp||byte|MTU 8920, IPv6: TCP, 1 stream'
 	'veth-tcp|veth|tcp||byte|plain veth: TCP, 1 stream'
 	'pod-tcp|pod|tcp||byte|pod to pod: TCP, 1 stream'
 	'pod-udp1400|pod|udp|--size 1372|packet|pod to pod: UDP, 1400 B packets'
@@ -28,9 +29,27 @@ COLUMNS_ALL=(
 	'pod6-tcp|pod6|tcp||byte|pod to pod, IPv6: TCP, 1 stream'
 )
 
-# The suite `flows`: cost as the number of streams grows. The last field is what the curve is over.
+# Suites whose columns are points of a curve. The last field is what the curve is over.
+declare -A CURVE_AXIS=([flows]='TCP streams' [peers]='peers' [lanes]='lanes')
+
+# Cost as the number of streams grows.
 COLUMNS_FLOWS=()
 for n in 1 4 16 64 256 1000; do
 	COLUMNS_FLOWS+=("flows$n|base|tcp|--streams $n|byte|TCP, $n streams|$n")
 done
 ROWS_FLOWS=(plain stock tuned module both)
+
+# As that of the peers grows, of which one is busy.
+COLUMNS_PEERS=()
+for n in 1 10 100 1000 10000; do
+	COLUMNS_PEERS+=("peers$n|peers:$n|tcp||byte|TCP, $n peers|$n"
+		"peers$n-rr|peers:$n|rr|--size 1|round trip|request/response, $n peers|$n")
+done
+ROWS_PEERS=(mesh mesh-module mesh-both)
+
+# As 16 streams spread over more lanes.
+COLUMNS_LANES=()
+for n in 1 2 4 8 16; do
+	COLUMNS_LANES+=("lanes$n|lanes:$n|tcp|--streams 16|byte|TCP, 16 streams, $n lanes|$n")
+done
+ROWS_LANES=(mesh mesh-module mesh-both)

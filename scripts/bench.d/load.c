@@ -61,7 +61,7 @@ struct request {
 	uint64_t warm_ns;
 	uint64_t time_ns;
 };
-#define MAGIC 0x666c6c31 /* fll1 */
+#define MAGIC 0x666c6c32 /* fll2 */
 
 /* What one end saw in its part of the measured time. */
 struct report {
@@ -263,11 +263,21 @@ struct stream {
 
 static struct stream streams[MAX_STREAMS];
 
+/* Held until both ends have all their threads. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void pass_gate(void)
+{
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
+}
+
 static void *send_stream(void *arg)
 {
 	static const char chunk[CHUNK];
 	struct stream *s = arg;
 
+	pass_gate();
 	while (!stop && send(s->fd, chunk, sizeof(chunk), MSG_NOSIGNAL) > 0)
 		;
 	return NULL;
@@ -281,6 +291,7 @@ static void *receive_stream(void *arg)
 
 	if (!chunk)
 		die("malloc");
+	pass_gate();
 	while (!stop && (n = recv(s->fd, chunk, CHUNK, 0)) > 0)
 		atomic_fetch_add_explicit(&s->received, n, memory_order_relaxed);
 	free(chunk);
@@ -306,14 +317,30 @@ static void start(pthread_t *thread, void *(*run)(void *), struct stream *s)
 	}
 }
 
-/* One end of a TCP run over the connections in streams[]. Both ends measure by their own clock. */
-static void run_streams(const struct request *q, bool sends, bool receives, struct report *r)
+/* The thread that keeps the time wakes up on time, however many others want to run. Not being allowed to is no
+ * error: a run with few streams does without. */
+static void keep_time(bool on)
 {
+	struct sched_param param = { .sched_priority = on ? 1 : 0 };
+
+	sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &param);
+}
+
+/*
+ * One end of a TCP run over the connections in streams[]; false if the other end is gone. Both ends measure by
+ * their own clock, from the same moment on, or else one could count the time before or after the other's bytes.
+ */
+static bool run_streams(const struct request *q, int control, bool server, bool sends,
+			bool receives, struct report *r)
+{
+	bool together;
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 	uint64_t before;
+	char byte;
 
 	stop = false;
+	pthread_mutex_lock(&gate);
 	for (unsigned int i = 0; i < q->streams; i++) {
 		set_abort(streams[i].fd);
 		streams[i].received = 0;
@@ -322,12 +349,22 @@ static void run_streams(const struct request *q, bool sends, bool receives, stru
 		if (sends)
 			start(&streams[i].sender, send_stream, &streams[i]);
 	}
-	nap(q->warm_ns);
-	window_begin();
-	before = received(q->streams);
-	nap(q->time_ns);
-	r->received = received(q->streams) - before;
-	window_end(r);
+	keep_time(true);
+	if (server)
+		write_all(control, "", 1);
+	together = read_all(control, &byte, 1);
+	if (!server)
+		write_all(control, "", 1);
+	pthread_mutex_unlock(&gate);
+	if (together) {
+		nap(q->warm_ns);
+		window_begin();
+		before = received(q->streams);
+		nap(q->time_ns);
+		r->received = received(q->streams) - before;
+		window_end(r);
+	}
+	keep_time(false);
 	r->mss = 0;
 	if (!getsockopt(streams[0].fd, IPPROTO_TCP, TCP_INFO, &info, &len))
 		r->mss = sends ? info.tcpi_snd_mss : info.tcpi_rcv_mss;
@@ -341,6 +378,7 @@ static void run_streams(const struct request *q, bool sends, bool receives, stru
 			pthread_join(streams[i].sender, NULL);
 		close(streams[i].fd);
 	}
+	return together;
 }
 
 /* ---- the server ---------------------------------------------------------------------------------- */
@@ -382,9 +420,8 @@ static void serve_one(int listener, int control)
 	case TCP:
 		for (unsigned int i = 0; i < q.streams; i++)
 			streams[i].fd = accept_on(listener);
-		write_all(control, "", 1);
-		run_streams(&q, q.direction & IN, q.direction & OUT, &r);
-		write_all(control, &r, sizeof(r));
+		if (run_streams(&q, control, true, q.direction & IN, q.direction & OUT, &r))
+			write_all(control, &r, sizeof(r));
 		break;
 	case UDP: /* a report for each byte that the client sends */
 		window_begin();
@@ -451,14 +488,11 @@ static void run_tcp(int control, const struct request *q)
 {
 	struct report mine, theirs;
 	uint64_t bytes = 0;
-	char ready;
 
 	for (unsigned int i = 0; i < q->streams; i++)
 		streams[i].fd = connect_to(stream_to);
-	if (!read_all(control, &ready, 1))
-		die_short("control");
-	run_streams(q, q->direction & OUT, q->direction & IN, &mine);
-	if (!read_all(control, &theirs, sizeof(theirs)))
+	if (!run_streams(q, control, false, q->direction & OUT, q->direction & IN, &mine) ||
+	    !read_all(control, &theirs, sizeof(theirs)))
 		die_short("control");
 	/* Each direction is timed where it is received. With both, the two clocks' windows differ little. */
 	if (q->direction & OUT)

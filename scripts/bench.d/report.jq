@@ -8,9 +8,10 @@ def sig3: if . == null then "" elif . >= 1000 then round | tostring | [scan("^\\
 def line: "| " + join(" | ") + " |";
 def head: (map(if . == "" then " " else . end) | line), (map("---") | line);
 def percent: if .median > 0 then (.spread / .median * 100 | . * 10 | round / 10 | tostring) + " %" else "" end;
+def tenth: . * 10 | round / 10;
 def times: if . == null then "" else (. * 100 | round) / 100 | tostring | if test("\\.") | not then . + ".00" elif test("\\.\\d$") then . + "0" else . end end;
 
-. as $d | ($d.cells | map({key: "\(.row) \(.column)", value: .}) | from_entries) as $cells |
+. as $d | ($d.cells // [] | map({key: "\(.row) \(.column)", value: .}) | from_entries) as $cells |
 def rows_with($columns): [$d.rows[] | .id as $r | select(any($columns[]; $cells["\($r) \(.id)"]))];
 
 if $part == "throughput" or $part == "cost" then
@@ -25,15 +26,33 @@ if $part == "throughput" or $part == "cost" then
 elif $part == "summary" then
 	($ARGS.named.columns | split(" ") | map(. as $id | $d.columns[] | select(.id == $id))) as $columns |
 	(["times stock"] + [$columns[] | .title] | head),
-	($d.rows[] | . as $r | [$r.title] + [$columns[] | $cells["\($r.id) \(.id)"].ratio | times] | line)
+	($d.rows[] | . as $r | ["\($r.title) (`\($r.id)`)"] + [$columns[] | $cells["\($r.id) \(.id)"].ratio | times] | line)
+elif $part == "knobs" then
+	# What can be had from user space: by how many times each is better over all traffics that it was measured with,
+	# as a geometric mean. The row `tuned` has to be the best of them; rows.sh says which one it is.
+	[$d.rows[] | .id | select(. as $r | ["grolist", "threaded", "defer", "flush", "bigtcp", "threaded-flush", "knobs"] | index($r))] as $knobs |
+	[$d.columns[] | .id | select(. as $c | any($d.cells[]; .column == $c and (.row as $r | $knobs | index($r)) != null))] as $columns |
+	[$knobs[] | . as $r | {id: $r, title: ($d.rows[] | select(.id == $r) | .title),
+		mean: ([$columns[] | $cells["\($r) \(.)"].ratio | select(.)] | if length == ($columns | length) and length > 0
+			then (map(log) | add / length | exp) else null end)} | select(.mean)] as $means |
+	([$columns[] | $cells["tuned \(.)"].ratio | select(.)] | if length > 0 then (map(log) | add / length | exp) else null end) as $tuned |
+	if $means == [] then empty else
+		(["knob", "times stock, geometric mean"] | head),
+		($means | sort_by(-.mean)[] | ["\(.title) (`\(.id)`)", (.mean | times)] | line),
+		"",
+		($means | max_by(.mean)) as $best |
+		if $tuned == null then empty
+		elif $tuned * 1.02 < $best.mean then "**The row `tuned` (\($tuned | times)) is not the best of these on Linux \($d.kernel): `\($best.id)` is.**"
+		else "Best on Linux \($d.kernel): `\($best.id)`; the row `tuned`, set up and measured once more, in all columns, has \($tuned | times)." end
+	end
 elif $part == "readme" then
 	# What fits in the README: a traffic a line, and the rows that a reader compares first.
-	["plain", "stock", "tuned", "module", "both", "ceiling"] as $shown |
+	(["plain", "stock", "tuned", "module", "module-threaded", "both", "ceiling"] | map(select(. as $r | any($d.rows[]; .id == $r)))) as $shown |
 	["tcp", "tcp8", "jumbo-tcp", "pod-tcp", "udp1400", "rr1"] as $columns |
 	(["Linux \($d.kernel | capture("^(?<v>\\d+\\.\\d+)").v)"] + [$shown[] | . as $id | $d.rows[] | select(.id == $id) | .title | sub("ceiling: .*"; "ceiling")] | head),
 	($columns[] | . as $id | $d.columns[] | select(.id == $id) | . as $c |
 		[.title + (if .unit == "byte" then ", Mbit/s" else ", instructions" end)] +
-		[$shown[] | . as $r | select(any($d.rows[]; .id == $r)) | $cells["\($r) \($id)"] |
+		[$shown[] | . as $r | $cells["\($r) \($id)"] |
 			if . == null then "" else (if $c.unit == "byte" then 8000 / .median else .median end | sig3) +
 				(if $r == "stock" or .ratio == null then "" else " (\(.ratio | times) ×)" end) end] | line)
 elif $part == "suite" then
@@ -48,6 +67,30 @@ elif $part == "suite" then
 		(rows_with($columns)[] | . as $r | [$r.title] + [$columns[] | $cells["\($r.id) \(.id)"] |
 			if . then (.median | sig3) + (if .n > 1 then " ±" + percent else "" end) else "" end] | line), "" end),
 	(if $d.facts != [] then (["", "", ""] | head), ($d.facts[] | [.title, (.value | sig3), .unit] | line), "" else empty end)
+elif $part == "agreement" then
+	# first is the main file: the same rows and columns, measured once more.
+	($ARGS.named.first[0].cells | map({key: "\(.row) \(.column)", value: .}) | from_entries) as $before |
+	[$d.cells[] | select(.row != $d.baseline and .ratio) | . as $c | $before["\(.row) \(.column)"] | select(. and .ratio) |
+		{row, column, percent: (($c.ratio / .ratio - 1) * 100 | fabs)}] as $all |
+	if $all == [] then empty else
+		($all | max_by(.percent)) as $worst |
+		"Of \($all | length) ratios to stock, \([$all[] | select(.percent <= 3)] | length) agree within 3 % with those of the first run; the median difference is \([$all[].percent] | median | tenth) %, the largest \($worst.percent | tenth) % (\($worst.row), \($worst.column)). By column:",
+		"",
+		(["", "ratios", "within 3 %", "median difference", "largest"] | head),
+		($d.columns[] | . as $c | [$all[] | select(.column == $c.id)] | select(. != []) |
+			[$c.title, (length | tostring), ([.[] | select(.percent <= 3)] | length | tostring), "\([.[].percent] | median | tenth) %",
+				(max_by(.percent) | "\(.percent | tenth) % (\(.row))")] | line),
+		""
+	end
+elif $part == "rows" then
+	# What another program made, with a unit for each of its numbers.
+	($d.units | keys_unsorted) as $numbers |
+	([$d.rows[0] | keys_unsorted[] | select(. as $k | . != "what" and ($numbers | index($k) | not))]) as $more |
+	(["", $more[], ($numbers[] | "\(.), \($d.units[.])")] | head),
+	($d.rows[] | . as $r | [$r.what, ($more[] | $r[.] | if type == "number" then sig3 else tostring end),
+		($numbers[] | $r[.] | if type == "number" then sig3 else "" end)] | line),
+	"",
+	"On Linux \($d.kernel)\(if $d.rounds then "; medians of \($d.rounds)" else "" end)\(if $d.command then "; `\($d.command)`" else "" end)."
 elif $part == "absent" then
 	$d.absent | group_by([.row, .reason])[] |
 		"- \(.[0].row)\(if .[0].column != "" then " (" + (map(.column) | unique | join(", ")) + ")" else "" end): \(.[0].reason)"

@@ -10,8 +10,8 @@ OVERLAY_DEV=flbench0
 PORT=51899
 
 # Each is measured in all columns, unless COLUMNS_SOME is said.
-ROWS=(plain stock grolist threaded defer flush bigtcp tuned module module-grolist metrics both wireguard-go
-	ipsec-gcm ipsec-chacha)
+ROWS=(plain stock grolist threaded defer flush bigtcp threaded-flush knobs tuned module module-grolist
+	module-threaded lanes metrics both wireguard-go ipsec-gcm ipsec-chacha)
 declare -A ROW_TITLE=(
 	[plain]='no encryption'
 	[stock]='stock WireGuard'
@@ -20,9 +20,16 @@ declare -A ROW_TITLE=(
 	[defer]='stock, deferred NAPI and GRO flush on the NIC'
 	[flush]='stock, deferred GRO flush on the tunnel'
 	[bigtcp]='stock, BIG TCP'
-	[tuned]='stock, all knobs that help'
+	[threaded-flush]='stock, threaded NAPI and deferred GRO flush on the tunnel'
+	[knobs]='stock, all of these knobs at once'
+	[tuned]='stock, the best of these knobs'
 	[module]='Fairlead: module'
 	[module-grolist]='Fairlead: module, and rx-gro-list on'
+	[module-threaded]='Fairlead: module, and threaded NAPI on the tunnel'
+	[lanes]='Fairlead: module, 4 lanes'
+	[mesh]='stock WireGuard, as mesh up sets it up'
+	[mesh-module]='the same, Fairlead: module'
+	[mesh-both]='the same, Fairlead: module and metrics'
 	[metrics]='Fairlead: metrics'
 	[both]='Fairlead: module and metrics'
 	[wireguard-go]='wireguard-go'
@@ -31,8 +38,9 @@ declare -A ROW_TITLE=(
 	[ceiling]='ceiling: no encryption, plus the AEAD alone'
 )
 # The knobs one by one are there to find the best set; it is enough to try them where they could help.
-COLUMNS_SOME='tcp tcp8 udp1400 rr1 jumbo-tcp'
-ROWS_SOME='grolist threaded defer flush bigtcp module-grolist'
+COLUMNS_SOME='tcp tcp8 udp1400 rr1 jumbo-tcp pod-tcp'
+ROWS_KNOBS='grolist threaded defer flush bigtcp threaded-flush knobs'
+ROWS_SOME="$ROWS_KNOBS module-grolist module-threaded lanes"
 
 # both SCRIPT: run by bash on both nodes, with $n and $o the number of this node and of the other, $me
 # and $other their addresses on the underlay, $D the node's directory.
@@ -126,14 +134,30 @@ flush_down() { stock_down; }
 bigtcp_up() { stock_up && both 'ip link set $OVERLAY_DEV gso_max_size 131072 gro_max_size 131072'; }
 bigtcp_down() { stock_down; }
 
-# The best that a user gets without us: see docs/benchmarks.md for how it was found.
+# shellcheck disable=SC2016
+threaded-flush_up() { flush_up && both 'echo 1 >/sys/class/net/$OVERLAY_DEV/threaded'; }
+threaded-flush_down() { stock_down; }
+
+# BIG TCP is not among them: WireGuard's devices refuse it.
+# shellcheck disable=SC2016
+knobs_up()
+{
+	threaded-flush_up && both 'ethtool -K $UNDERLAY_DEV rx-gro-list on
+		echo 20000 >/sys/class/net/$UNDERLAY_DEV/gro_flush_timeout
+		echo 2 >/sys/class/net/$UNDERLAY_DEV/napi_defer_hard_irqs'
+}
+# shellcheck disable=SC2016
+knobs_down() { defer_down; both 'ethtool -K $UNDERLAY_DEV rx-gro-list off'; }
+
+# The best that a user gets without us: of the rows above, the one that does best over all of COLUMNS_SOME, as the
+# report works out anew from what was measured (`report.jq`, part knobs) and says when it is another one.
 # shellcheck disable=SC2016
 tuned_up()
 {
-	flush_up && both 'case $(uname -r) in
-	5.* | 6.[0-6].*) ;;	# see threaded_up; there it does not pay either
-	*) echo 1 >/sys/class/net/$OVERLAY_DEV/threaded ;;
-	esac'
+	case $(on a uname -r) in
+	5.* | 6.[0-6].*) flush_up ;;
+	*) threaded_up ;;
+	esac
 }
 tuned_down() { stock_down; }
 
@@ -147,10 +171,40 @@ module_down() { both '$FAIRLEAD accel off' && stock_down; }
 module-grolist_up() { grolist_up && both "$ACCEL module"; }
 # shellcheck disable=SC2016
 module-grolist_down() { both '$FAIRLEAD accel off' && grolist_down; }
+# shellcheck disable=SC2016
+module-threaded_up() { module_up && both 'echo 1 >/sys/class/net/$OVERLAY_DEV/threaded'; }
+module-threaded_down() { module_down; }
 metrics_up() { stock_up && both "$ACCEL metrics"; }
 metrics_down() { module_down; }
-both_up() { stock_up && both "$ACCEL"; }
+both_up() { { [[ $row_is_up == metrics ]] || stock_up; } && both "$ACCEL"; }
 both_down() { module_down; }
+
+# What `fairlead mesh up` makes of a file: $LANES lanes, and $PEERS peers, of which all but one are idle and
+# have no endpoint, so that nobody tries to reach them.
+LANES=1 PEERS=1
+MESH='-k $D/node.key -i $OVERLAY_DEV -c $D/mesh-$lanes-$peers.conf'
+# shellcheck disable=SC2016
+mesh_up()
+{
+	both "lanes=$LANES peers=$PEERS"'
+	[ -e $D/mesh-$lanes-$peers.conf ] || {
+		sed "s/^\[Mesh\]/&\nLanes = $lanes\nMTU = 1420\nStrict = no/" $D/mesh.conf
+		awk -v n=$((peers - 1)) -f $D/fillers.awk
+	} >$D/mesh-$lanes-$peers.conf
+	$FAIRLEAD mesh up '"$MESH"
+}
+# shellcheck disable=SC2016
+mesh_down() { both '$FAIRLEAD mesh down -i $OVERLAY_DEV'; }
+# shellcheck disable=SC2016
+mesh-module_up() { mesh_up && both "lanes=$LANES peers=$PEERS"'
+	$FAIRLEAD accel on '"$MESH module"; }
+# shellcheck disable=SC2016
+mesh-module_down() { both '$FAIRLEAD accel off' && mesh_down; }
+mesh-both_up() { mesh_up && both "lanes=$LANES peers=$PEERS"'
+	$FAIRLEAD accel on '"$MESH"; }
+mesh-both_down() { mesh-module_down; }
+lanes_up() { LANES=4 mesh-module_up; }
+lanes_down() { LANES=4 mesh-module_down; }
 
 # It moves to the background itself when the device is there.
 # shellcheck disable=SC2016
