@@ -99,7 +99,7 @@ elif $part == "profile" then
 	(["share of the instructions"] + $categories | head),
 	($d.profiles[] | . as $p | [$p.row] + [$categories[] | ($p.shares[.] // 0) * 100 | round | "\(.) %"] | line)
 elif $part == "made" then
-	"- \($d.made.command), on \($d.made.date), Fairlead \($d.made.fairlead), Linux \($d.kernel) \(if $d.made.seconds then "; it took \($d.made.seconds) s" else "" end)",
+	"- `\($d.made.command)`, on \($d.made.date), Fairlead \($d.made.fairlead), Linux \($d.kernel)\(if $d.made.seconds then "; it took \($d.made.seconds) s, beside what else the machine did" else "" end)",
 	"- \($d.made.mode)",
 	"- on \($d.made.machine.cpus) CPUs of \($d.made.machine.cpu), \($d.made.machine.os), Linux \($d.made.machine.kernel)",
 	"- " + ([$d.made.versions | to_entries[] | "\(.key): \(.value)"] | join("; "))

@@ -116,6 +116,17 @@ check "every sample is kept" jq -e '[.samples[] | select(.row == "stock")] | len
 check "what is absent keeps its reason" jq -e '.absent[0].reason == "cannot be set up here: no"' "$W/old.json"
 lines 40000 >"$W/cut"
 check_fails 5 "the measurement was cut off" "lines without an end are no result" collect "$W/cut"
+shared() { # the columns of one suite, out of two guests
+	{
+		lines 40000 | grep -v '"column":"rr1"'
+		echo '{"type":"end"}'
+		lines 40000 | grep -v '"column":"tcp"'
+		[[ ! $1 ]] || echo "$1"
+	} | collect
+}
+shared '{"type":"end"}' >"$W/shared.json"
+check "what two guests measured is one document" cmp <(jq -S 'del(.aead, .samples)' "$W/old.json") <(jq -S 'del(.aead, .samples)' "$W/shared.json")
+check_fails 5 "the measurement was cut off" "unless one of them was cut off" shared ""
 hosts() { sed 's/"where":"lab"/"where":"hosts"/' <(lines 40000; echo '{"type":"end"}') | collect | jq -e '.cells[] | select(.row == "stock") | .median == 40.003'; }
 check "on two machines the CPU time of both counts" hosts
 
@@ -143,7 +154,57 @@ fi
 check "the report is made" bash -c "'$bench' report '$W/old.json' >'$W/report.md'"
 check "with times stock" grep -Fq '| no encryption | 2,000 | 0 % | 10.00 |' "$W/report.md"
 check "with what is absent" grep -Fq -- '- tuned: cannot be set up here: no' "$W/report.md"
+
+# The knobs: which is best, and whether `tuned` is that one.
+knobs() { # $1: instructions of tuned
+	{
+		lines 40000 | sed '/"absent"/d; /"id":"tuned"/a {"type":"row","id":"threaded","title":"threads"}\n{"type":"row","id":"flush","title":"flush"}'
+		for row in "threaded 20000" "flush 30000" "tuned $1"; do
+			echo "{\"type\":\"sample\",\"row\":\"${row% *}\",\"column\":\"tcp\",\"round\":1,\"load\":\"tcp\",\"where\":\"lab\",\"ns\":9,\"busy_ns\":${row#* },\"peer_busy_ns\":1,\"bytes\":1000,\"mss\":1368}"
+		done
+		echo '{"type":"end"}'
+	} | collect
+}
+knobs 20100 >"$W/knobs.json"
+check "the report ranks the knobs" bash -c "'$bench' report '$W/knobs.json' | grep -A 1 -F '| threads (\`threaded\`) | 2.00 |' | grep -F '| flush (\`flush\`) | 1.33 |'"
+check "and says which is best" bash -c "'$bench' report '$W/knobs.json' | grep -Eq '^Best on Linux 6.12: .threaded.; the row .tuned., .* has 1.99\.$'"
+knobs 30000 >"$W/knobs.json"
+check "also if the baseline is not the best" bash -c "'$bench' report '$W/knobs.json' | grep -Fq 'The row \`tuned\` (1.33) is not the best of these on Linux 6.12: \`threaded\` is.'"
+
+# Results of the main suite again, of another kernel, in another way; of other programs.
+jq '(.cells[] | select(.row == "plain" and .column == "tcp").ratio) *= 1.04' "$W/old.json" >"$W/main-again.json"
+jq '.kernel = "6.1.0"' "$W/old.json" >"$W/main-6.1.json"
+jq '.made.mode = "2 CPUs"' "$W/old.json" >"$W/main-smp.json"
+echo '{"schema": 1, "kernel": "6.12", "rounds": 3, "units": {"cpu": "s"}, "rows": [{"what": "apply", "peers": 10, "cpu": 0.25}]}' >"$W/tune.json"
+check "a report of several" bash -c "'$bench' report '$W'/{old,main-again,main-6.1,main-smp,tune}.json >'$W/report.md'"
+check "how far two runs agree" grep -Fq 'Of 2 ratios to stock, 1 agree within 3 % with those of the first run; the median difference is 2 %, the largest 4 % (plain, tcp)' "$W/report.md"
+check "another kernel has its own table" grep -Fxq '## The same on Linux 6.1' "$W/report.md"
+check "and another way to measure" grep -Fxq '## The same, measured otherwise: 2 CPUs' "$W/report.md"
+check "rows of another program" grep -Fxq '| apply | 10 | 0.25 |' "$W/report.md"
+check_fails 1 "not a results file" "but not anything" "$bench" report "$W/old.json" "$W/empty.json"
 check_fails 1 "not of the main suite" "a report begins with the main suite" "$bench" report "$W/mesh.json"
+
+# --- what is committed: figures in README and docs are those of the results files
+
+report_of() # $1 a folder of results files
+{
+	local file more=()
+
+	for file in "$1"/*.json; do [[ ${file##*/} == main.json ]] || more+=("$file"); done
+	"$bench" report "$1/main.json" "${more[@]}"
+}
+documented() { diff <(report_of "$1") "$2"; }
+check "docs/benchmarks.md is made of docs/bench" documented "$TOP/docs/bench" "$TOP/docs/benchmarks.md"
+readme_table() { diff <("$bench" readme "$1") <(sed -n '/^| Linux [0-9.]* |/,/^$/p' "$2" | sed '/^$/d'); }
+check "README has the figures of docs/bench/main.json" readme_table "$TOP/docs/bench/main.json" "$TOP/README.md"
+# That these would see a single figure that differs.
+cp -r "$TOP/docs/bench" "$W/committed"
+jq '(.cells[] | select(.row == "module" and .column == "tcp").median) *= 1.02' "$TOP/docs/bench/main.json" >"$W/committed/main.json"
+check "another figure would be seen in docs/benchmarks.md" eval '! documented "$W/committed" "$TOP/docs/benchmarks.md"'
+check "and in README" eval '! readme_table "$W/committed/main.json" "$TOP/README.md"'
+# Each plot that the report shows is there.
+shown() { grep -o '](bench/[^)]*)' "$TOP/docs/benchmarks.md" | sed 's/](\(.*\))/\1/' | while read -r file; do [[ -s $TOP/docs/$file ]] || { echo "$file is missing"; return 1; }; done; }
+check "docs/benchmarks.md shows no plot that is not there" shown
 
 # A curve of another suite: x and axis.
 {
@@ -189,7 +250,8 @@ node_add a
 node_add b
 ip link add eth0 netns "$(node_pid a)" type veth peer name eth0 netns "$(node_pid b)"
 for end in a:1 b:2; do
-	node_exec ${end%:*} bash -ec "ip addr add 192.0.2.${end#*:}/24 dev eth0; ip link set eth0 up"
+	# A /tmp of its own, too: other benches of this machine have folders there.
+	node_exec ${end%:*} bash -ec "ip addr add 192.0.2.${end#*:}/24 dev eth0; ip link set eth0 up; mount -t tmpfs tmp /tmp"
 done
 cat >"$W/rsh" <<END
 #!/bin/bash
@@ -212,8 +274,16 @@ check "CPU time is no more than there was" jq -e --argjson cpus "$(nproc)" \
 	'[.samples[] | select(.load == "rr") | .busy_ns <= .ns * $cpus] | all' "$W/out.d/main.json"
 check "what is made in the lab only is named" jq -e '.absent | any(.column == "pod-tcp" and (.reason | test("lab only")))' "$W/out.d/main.json"
 check "results say how they were made" jq -e '.made.command | test("--host a")' "$W/out.d/main.json"
-clean() { ! node_exec a ip addr show dev eth0 | grep -q 10.200.0 && ! pgrep -f "$W.*load serve" && [[ ! $(node_exec a ls /tmp | grep fairlead-bench) ]]; }
-check "nothing is left on the hosts" clean
+clean()
+{
+	local node
+
+	for node in a b; do
+		! node_exec $node ip addr show dev eth0 | grep -q 10.200.0 && ! node_exec $node ss -Hltnu | grep -q :51890 &&
+			[[ ! $(node_exec $node ls /tmp) ]] || return
+	done
+}
+check "nothing is left on the hosts" poll 5 clean
 check_fails 1 "cannot reach node b" "a host that does not answer" "${hosts[@]/--peer/--peer}" --peer nobody --columns tcp
 node_exec b ip link add flbench0 type bridge
 check_fails 1 "node b has an interface flbench0 already" "an interface of that name is not touched" "${hosts[@]}" --columns tcp
