@@ -64,6 +64,6 @@ of("aead") as $aead | (of("column") | once(.id)) as $columns | (of("row") | once
 		[$cells[] | $cells["\($suite.baseline) \(.column)"].median as $base |
 			. + {ratio: (.median | times_better($base; $suite.better))}]),
 	absent: $absent,
-	profiles: of("profile"),
+	profiles: (of("profile") | once(.row)),
 	samples: $samples
 }

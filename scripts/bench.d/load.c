@@ -456,12 +456,24 @@ static void serve_one(int listener, int control)
 	}
 }
 
+/* Until killed. Whatever goes wrong with one client, say that it was killed, is the end of a child only. */
 static _Noreturn void serve(uint16_t port)
 {
 	int listener = bind_to(SOCK_STREAM, port), udp = bind_to(SOCK_DGRAM, port), control;
+	const pid_t parent = getpid();
 	pthread_t counter;
+	pid_t pid;
 	int err;
 
+	while ((pid = fork())) {
+		if (pid < 0)
+			die("fork");
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		exit(0);
 	err = pthread_create(&counter, NULL, count_datagrams, &udp);
 	if (err) {
 		errno = err;

@@ -4,7 +4,7 @@ include "stats";
 
 def sig3: if . == null then "" elif . >= 1000 then round | tostring | [scan("^\\d{1,3}(?=(?:\\d{3})*$)|\\d{3}")] | join(",")
 	elif . >= 100 then round | tostring elif . >= 10 then (. * 10 | round) / 10 | tostring
-	else (. * 100 | round) / 100 | tostring end;
+	elif . >= 1 then (. * 100 | round) / 100 | tostring else (. * 1000 | round) / 1000 | tostring end;
 def line: "| " + join(" | ") + " |";
 def head: (map(if . == "" then " " else . end) | line), (map("---") | line);
 def percent: if .median > 0 then (.spread / .median * 100 | . * 10 | round / 10 | tostring) + " %" else "" end;
@@ -98,8 +98,17 @@ elif $part == "profile" then
 	([$d.profiles[] | .shares | keys[]] | unique) as $categories |
 	(["share of the instructions"] + $categories | head),
 	($d.profiles[] | . as $p | [$p.row] + [$categories[] | ($p.shares[.] // 0) * 100 | round | "\(.) %"] | line)
+elif $part == "dearest" then
+	# Crypto is what all of this is for: the others can be saved, or some of them.
+	["stock", "module"] as $of | [$d.profiles[] | select(.row as $r | $of | index($r))] |
+	if length < 2 then empty else
+		(["function, % of the instructions", "category", (.[] | .row)] | head),
+		(. as $p | [$p[].top[] | select(.category != "crypto" and .category != "user space")] | group_by(.symbol) |
+			map({symbol: .[0].symbol, category: .[0].category, most: (map(.share) | max)}) | sort_by(-.most)[:12][] | . as $f |
+			["`\($f.symbol)`", $f.category, ($p[] | [.top[] | select(.symbol == $f.symbol) | .share * 100 | tenth | tostring][0] // "")] | line)
+	end
 elif $part == "made" then
-	"- `\($d.made.command)`, on \($d.made.date), Fairlead \($d.made.fairlead), Linux \($d.kernel)\(if $d.made.seconds then "; it took \($d.made.seconds) s, beside what else the machine did" else "" end)",
+	"- `\($d.made.command)`, on \($d.made.date), Fairlead \($d.made.fairlead), Linux \($d.kernel)\(if $d.made.seconds then "; it took \($d.made.seconds) s\(if $d.made.cpu_seconds then ", \($d.made.cpu_seconds) s of CPU time," else "" end) beside what else the machine did" else "" end)",
 	"- \($d.made.mode)",
 	"- on \($d.made.machine.cpus) CPUs of \($d.made.machine.cpu), \($d.made.machine.os), Linux \($d.made.machine.kernel)",
 	"- " + ([$d.made.versions | to_entries[] | "\(.key): \(.value)"] | join("; "))

@@ -57,6 +57,16 @@ check_fails 2 "PORT must be 1 to 65535, not '70000'" "load: port that is none" "
 check_fails 2 "streams must be 1 to 1024, not '-1'" "load: fewer than no streams" "$load" tcp ::1 1 --streams -1
 check_fails 2 "direction is out, in or both, not 'up'" "load: unknown direction" "$load" tcp ::1 1 --direction up
 check_fails 1 "load: connect: Connection refused" "load: nobody there" "$load" tcp 127.0.0.1 9
+"$load" serve 51888 &
+at_exit kill $!
+check "load: many streams at a time" poll 5 eval '"$load" tcp 127.0.0.1 51888 --streams 500 --warm 10 --time 20 | jq -e ".bytes > 0"'
+# A client that is killed in the middle, as by its alarm, leaves a server that serves the next one.
+"$load" tcp 127.0.0.1 51888 --streams 8 --time 1000 &
+client=$!
+connected() { [[ $(ss -Htn "sport = :51888" | wc -l) -ge 9 ]]; }
+check "load: a client at work" poll 5 connected
+kill -9 $client
+check "load: what comes after a client that was killed is served" "$load" rr 127.0.0.1 51888 --time 20
 
 # --- statistics
 
