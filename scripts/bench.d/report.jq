@@ -58,7 +58,7 @@ elif $part == "readme" then
 elif $part == "suite" then
 	if any($d.columns[]; .axis) then
 		([$d.columns[] | select(.axis)] | group_by([.axis, .unit])[] | sort_by(.x) as $columns |
-			"**By \($columns[0].axis)**, \($columns[0].unit)", "",
+			"**By \($columns[0].axis)**, \(if $columns[0].load then "instructions per " else "" end)\($columns[0].unit)", "",
 			([""] + [$columns[] | .x | sig3] | head),
 			(rows_with($columns)[] | . as $r | [$r.title] + [$columns[] | $cells["\($r.id) \(.id)"].median | sig3] | line), "")
 	else empty end,
@@ -110,6 +110,7 @@ elif $part == "dearest" then
 elif $part == "made" then
 	"- `\($d.made.command)`, on \($d.made.date), Fairlead \($d.made.fairlead), Linux \($d.kernel)\(if $d.made.seconds then "; it took \($d.made.seconds) s\(if $d.made.cpu_seconds then ", \($d.made.cpu_seconds) s of CPU time," else "" end) beside what else the machine did" else "" end)",
 	"- \($d.made.mode)",
+	($d.made.note // empty | "- **\(.)**"),
 	"- on \($d.made.machine.cpus) CPUs of \($d.made.machine.cpu), \($d.made.machine.os), Linux \($d.made.machine.kernel)",
 	"- " + ([$d.made.versions | to_entries[] | "\(.key): \(.value)"] | join("; "))
 else error("no such part: \($part)") end
