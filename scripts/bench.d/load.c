@@ -420,8 +420,10 @@ static void serve_one(int listener, int control)
 	case TCP:
 		for (unsigned int i = 0; i < q.streams; i++)
 			streams[i].fd = accept_on(listener);
-		if (run_streams(&q, control, true, q.direction & IN, q.direction & OUT, &r))
-			write_all(control, &r, sizeof(r));
+		/* Nobody is there any more to hear it? The next client is. */
+		if (run_streams(&q, control, true, q.direction & IN, q.direction & OUT, &r) &&
+		    send(control, &r, sizeof(r), MSG_NOSIGNAL) != sizeof(r))
+			fprintf(stderr, "load: the client is gone\n");
 		break;
 	case UDP: /* a report for each byte that the client sends */
 		window_begin();
@@ -456,24 +458,31 @@ static void serve_one(int listener, int control)
 	}
 }
 
-/* Until killed. Whatever goes wrong with one client, say that it was killed, is the end of a child only. */
+/*
+ * Until killed. Whatever goes wrong with one client, say that it was killed, is the end of a child only, and of what
+ * waits on its sockets; but one that ends at once has not got its port.
+ */
 static _Noreturn void serve(uint16_t port)
 {
-	int listener = bind_to(SOCK_STREAM, port), udp = bind_to(SOCK_DGRAM, port), control;
 	const pid_t parent = getpid();
+	int listener, udp, control, err;
 	pthread_t counter;
+	uint64_t born;
 	pid_t pid;
-	int err;
 
-	while ((pid = fork())) {
+	for (born = now(); (pid = fork()); born = now()) {
 		if (pid < 0)
 			die("fork");
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
+		if (now() - born < 50 * MSEC)
+			exit(1);
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		exit(0);
+	listener = bind_to(SOCK_STREAM, port);
+	udp = bind_to(SOCK_DGRAM, port);
 	err = pthread_create(&counter, NULL, count_datagrams, &udp);
 	if (err) {
 		errno = err;
@@ -740,6 +749,15 @@ static uint64_t number(const char *what, const char *value, uint64_t max)
 	return n;
 }
 
+static void gave_up(int signal)
+{
+	static const char why[] = "load: gave up: nothing came of it for half an hour\n";
+
+	(void)signal;
+	(void)!write(STDERR_FILENO, why, sizeof(why) - 1);
+	_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = { { "streams", required_argument, NULL, 's' },
@@ -820,6 +838,7 @@ int main(int argc, char **argv)
 	datagram_to = resolve(argv[1], argv[2], SOCK_DGRAM);
 	/* Whatever goes wrong, the next measurement must not wait for this one. Long: in the lab the
 	 * clock leaps while the guest waits for the host. */
+	signal(SIGALRM, gave_up);
 	alarm(1800);
 	control = connect_to(stream_to);
 	write_all(control, &q, sizeof(q));

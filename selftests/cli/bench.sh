@@ -59,6 +59,8 @@ check_fails 2 "direction is out, in or both, not 'up'" "load: unknown direction"
 check_fails 1 "load: connect: Connection refused" "load: nobody there" "$load" tcp 127.0.0.1 9
 "$load" serve 51888 &
 at_exit kill $!
+listening() { [[ $(ss -Hltn "sport = :51888") ]]; }
+check_fails 1 "load: bind: Address already in use" "load: a port that is taken" eval 'poll 5 listening && "$load" serve 51888'
 check "load: many streams at a time" poll 5 eval '"$load" tcp 127.0.0.1 51888 --streams 500 --warm 10 --time 20 | jq -e ".bytes > 0"'
 # A client that is killed in the middle, as by its alarm, leaves a server that serves the next one.
 "$load" tcp 127.0.0.1 51888 --streams 8 --time 1000 &
@@ -66,7 +68,7 @@ client=$!
 connected() { [[ $(ss -Htn "sport = :51888" | wc -l) -ge 9 ]]; }
 check "load: a client at work" poll 5 connected
 kill -9 $client
-check "load: what comes after a client that was killed is served" "$load" rr 127.0.0.1 51888 --time 20
+check "load: what comes after a client that was killed is served" poll 5 "$load" rr 127.0.0.1 51888 --time 20
 
 # --- statistics
 
