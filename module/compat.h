@@ -8,6 +8,7 @@
  * looks for headers, because sparse does not know __has_include.
  */
 
+#include <linux/hrtimer.h>
 #include <linux/skbuff.h>
 
 /* SKB_GSO_CB, skb_gso_segment() and the like: <linux/skbuff.h> until 6.5. */
@@ -24,5 +25,18 @@
 #else
 #define FAIRLEAD_SOCKET_GRO 1
 #endif
+
+/* In two steps until 6.12. */
+static inline void fairlead_hrtimer_setup(struct hrtimer *timer,
+					  enum hrtimer_restart (*function)(struct hrtimer *),
+					  clockid_t clock, enum hrtimer_mode mode)
+{
+#ifdef FAIRLEAD_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, function, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+#endif
+}
 
 #endif

@@ -68,6 +68,11 @@ unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb
 unsigned int fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb);
 void fairlead_receive_exit(void);
 
+/* hold.c: a peer's NAPI waits for the worker that decrypts */
+int fairlead_hold_init(void);
+void fairlead_hold_exit(void);
+void fairlead_hold_expect(const struct sock *sk, unsigned int n);
+
 /* hook.c: which datagrams are WireGuard's */
 int fairlead_hook_register(struct net *net);
 void fairlead_hook_unregister(struct net *net);

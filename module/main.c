@@ -108,9 +108,12 @@ static int __init fairlead_init(void)
 	err = fairlead_burst_init();
 	if (err)
 		return err;
-	err = register_pernet_subsys(&fairlead_net_ops);
+	err = fairlead_hold_init();
 	if (err)
 		goto err_burst;
+	err = register_pernet_subsys(&fairlead_net_ops);
+	if (err)
+		goto err_hold;
 	err = fairlead_netlink_init();
 	if (err)
 		goto err_pernet;
@@ -118,6 +121,8 @@ static int __init fairlead_init(void)
 
 err_pernet:
 	unregister_pernet_subsys(&fairlead_net_ops);
+err_hold:
+	fairlead_hold_exit();
 err_burst:
 	fairlead_burst_exit();
 	return err;
@@ -128,6 +133,7 @@ static void __exit fairlead_exit(void)
 	fairlead_netlink_exit();
 	fairlead_receive_exit();
 	unregister_pernet_subsys(&fairlead_net_ops);
+	fairlead_hold_exit();
 	fairlead_burst_exit();
 }
 

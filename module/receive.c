@@ -399,6 +399,7 @@ unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb
 	} else {
 		nf_reset_ct(skb);
 		count_delivered(state->net, skb, family, n);
+		fairlead_hold_expect(sk, n);
 		deliver(fn, sk, skb, hlen - sizeof(struct udphdr), encap_rcv);
 	}
 	local_bh_enable();

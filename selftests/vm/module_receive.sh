@@ -95,7 +95,10 @@ check "bursts from the other side are merged, and the stream arrives whole" merg
 check "both families through the tunnel" streams_whole
 check "datagrams of all sizes, fragmented ones too" \
 	a "$XFER" udp 10.200.0.2 7000 0-1500+53 1372 1392 1393 9000 32768 65507
+check "what is decrypted in one run is delivered in one" test "$(rx holds)" -gt 0
+holds=$(rx holds)
 check "nothing is held after silence" a ping -q -c 10 -i 0.02 -W 1 10.200.0.2
+check "lone datagrams do not wait" test "$(rx holds)" -eq "$holds"
 check "the books balance" books_balance
 
 # A datagram whose ECN differs may not be in the burst of the others.

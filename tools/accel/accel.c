@@ -46,6 +46,7 @@ static const struct {
 	{ FAIRLEAD_STAT_RX_BURSTS, "rx_bursts", "received bursts, split just before WireGuard" },
 	{ FAIRLEAD_STAT_RX_SPLIT, "rx_split", "  datagrams in them" },
 	{ FAIRLEAD_STAT_RX_LEFT, "rx_left", "received bursts that the kernel split" },
+	{ FAIRLEAD_STAT_RX_HOLDS, "rx_holds", "deliveries that waited for the decrypting worker" },
 	{ FAIRLEAD_STAT_DROP_CSUM, "drop_csum", "dropped: no memory to complete a checksum" },
 	{ FAIRLEAD_STAT_DROP_RX, "drop_rx", "dropped: IPsec policy, or WireGuard refused it" },
 };

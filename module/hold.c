@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Letting a peer's NAPI wait for the end of the worker that decrypts for it.
+ *
+ * wg_packet_decrypt_worker() schedules the peer's NAPI for each datagram, and BH is enabled after each:
+ * the poll follows at once, finds one packet, and GRO has nothing to merge. Here the NAPI is taken
+ * after the first such poll, as its driver takes it in an interrupt: napi_schedule_prep(). What the
+ * worker schedules from then on changes nothing. When its run is over (workqueue_execute_end) a work item
+ * gives the NAPI to the softirq, __napi_schedule(), and one poll finds all. The work item stands behind
+ * the workers that are runnable already, so that what they decrypt meanwhile is in it, too: that is what
+ * NAPI in a thread would do. After HOLD_NS a timer does it in any case.
+ *
+ * Only where more than one datagram came in together: a lone one is not waited for.
+ *
+ * Context: a hold is taken in softirq on its own CPU, and given back by whoever exchanges the pointer for
+ * NULL: the work item, the timer, a burst too many, the module's exit. Who owns NAPI_STATE_SCHED
+ * keeps the NAPI from being deleted: napi_disable() waits for it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "compat.h"
+#include "fairlead.h"
+
+#include <linux/hash.h>
+#include <linux/hrtimer.h>
+#include <linux/jiffies.h>
+#include <linux/netdevice.h>
+#include <linux/sched.h>
+#include <linux/tracepoint.h>
+#include <linux/workqueue.h>
+#include <net/sock.h>
+
+/*
+ * A worker that always finds more must not keep what it has decrypted. WireGuard queues 1,024 packets a peer and
+ * drops the next: so a hold ends after so many datagrams that came in bursts, and after a time in which no CPU
+ * passes on many more that came one by one.
+ */
+#define HOLD_DATAGRAMS 256
+#define HOLD_NS	       NSEC_PER_MSEC
+
+/* Several lanes, or peers, may have bursts decrypted on one CPU. They are held from the first on, and given
+ * back together. */
+#define HOLDS 4
+
+struct hold {
+	struct napi_struct *napi[HOLDS]; /* NULL: none. Taken out with xchg() */
+	bool ending;			 /* what is polled now has waited already */
+	struct hrtimer timer;
+	struct work_struct work;
+};
+
+static DEFINE_PER_CPU(struct hold, holds);
+static struct tracepoint *napi_poll, *execute_end;
+
+/* WireGuard devices that got a burst, by hash; a collision costs a hold. Read and written without a lock. */
+static struct {
+	const void *priv; /* netdev_priv() */
+	unsigned long when;
+	struct hold *hold;  /* its last one, which may be over */
+	unsigned int since; /* datagrams since then */
+} recent[64];
+
+#define RECENT(priv) (&recent[hash_ptr(priv, ilog2(ARRAY_SIZE(recent)))])
+
+/* Any context. Where BH are not off already, it is up to the caller that the softirq runs. */
+static void give_back(struct hold *h)
+{
+	for (int i = 0; i < HOLDS; i++) {
+		struct napi_struct *napi = xchg(&h->napi[i], NULL);
+
+		if (napi)
+			__napi_schedule(napi);
+	}
+}
+
+/* n datagrams for sk, more than one, are about to be decrypted. BH off. */
+void fairlead_hold_expect(const struct sock *sk, unsigned int n)
+{
+	/* WireGuard's own struct, which is its device's private part. */
+	const void *priv = (void *)((uintptr_t)READ_ONCE(sk->sk_user_data) & SK_USER_DATA_PTRMASK);
+	typeof(*recent) *r = RECENT(priv);
+	struct hold *h;
+
+	WRITE_ONCE(r->priv, priv);
+	WRITE_ONCE(r->when, jiffies);
+	WRITE_ONCE(r->since, READ_ONCE(r->since) + n);
+	if (r->since <= HOLD_DATAGRAMS)
+		return;
+	h = xchg(&r->hold, NULL);
+	if (h)
+		give_back(h);
+}
+
+static bool expected(const struct net_device *dev)
+{
+	const void *priv = netdev_priv(dev);
+
+	return READ_ONCE(RECENT(priv)->priv) == priv &&
+	       time_before_eq(jiffies, READ_ONCE(RECENT(priv)->when) + 1);
+}
+
+/* Tracepoint probe: a NAPI has been polled, and is not touched any more. Softirq. */
+static void on_napi_poll(void *data, struct napi_struct *napi, int work, int budget)
+{
+	struct fairlead_net *fn;
+	typeof(*recent) *r;
+	struct hold *h;
+	int i;
+
+	if (!(current->flags & PF_WQ_WORKER) || work >= budget || !napi->dev ||
+	    !expected(napi->dev))
+		return;
+	h = this_cpu_ptr(&holds);
+	for (i = 0; i < HOLDS && READ_ONCE(h->napi[i]); i++)
+		;
+	/* Asking for one that is scheduled again already would have it polled once more, for ever. */
+	if (i == HOLDS || READ_ONCE(h->ending) || test_bit(NAPI_STATE_SCHED, &napi->state) ||
+	    !napi_schedule_prep(napi))
+		return;
+	/* From here on it is ours. The timer of the hold before may still run, and end this one sooner. */
+	WRITE_ONCE(h->napi[i], napi);
+	smp_mb(); /* a timer that was moved when its CPU went away may be just about to look, elsewhere */
+	if (!hrtimer_is_queued(&h->timer))
+		hrtimer_start(&h->timer, ns_to_ktime(HOLD_NS), HRTIMER_MODE_REL_PINNED);
+	r = RECENT(netdev_priv(napi->dev));
+	WRITE_ONCE(r->since, 0);
+	WRITE_ONCE(r->hold, h);
+	fn = fairlead_pernet(dev_net(napi->dev));
+	if (fn)
+		fairlead_count(fn, RX_HOLDS);
+}
+
+/* Tracepoint probe: a worker on this CPU has finished a work item. Process context, preemption off. Called for
+ * every work item of the machine. If it is another worker's, the hold ends early, which is no harm. */
+static void on_execute_end(void *data, struct work_struct *work, work_func_t function)
+{
+	if (likely(!this_cpu_read(holds.napi[0])))
+		return;
+	queue_work_on(smp_processor_id(), system_wq, &this_cpu_ptr(&holds)->work);
+}
+
+static void on_work(struct work_struct *work)
+{
+	struct hold *h = container_of(work, struct hold, work);
+
+	local_bh_disable();
+	WRITE_ONCE(h->ending, true);
+	give_back(h);
+	local_bh_enable();
+	WRITE_ONCE(h->ending, false);
+}
+
+static enum hrtimer_restart on_timer(struct hrtimer *timer)
+{
+	give_back(container_of(timer, struct hold, timer));
+	return HRTIMER_NORESTART;
+}
+
+static void find_tracepoints(struct tracepoint *tp, void *priv)
+{
+	if (!strcmp(tp->name, "napi_poll"))
+		napi_poll = tp;
+	else if (!strcmp(tp->name, "workqueue_execute_end"))
+		execute_end = tp;
+}
+
+int __init fairlead_hold_init(void)
+{
+	int cpu, err;
+
+	for_each_possible_cpu(cpu)
+	{
+		INIT_WORK(&per_cpu_ptr(&holds, cpu)->work, on_work);
+		fairlead_hrtimer_setup(&per_cpu_ptr(&holds, cpu)->timer, on_timer, CLOCK_MONOTONIC,
+				       HRTIMER_MODE_REL_PINNED);
+	}
+	for_each_kernel_tracepoint(find_tracepoints, NULL);
+	if (!napi_poll || !execute_end) {
+		pr_err("this kernel has no tracepoints napi_poll and workqueue_execute_end (CONFIG_TRACEPOINTS)\n");
+		return -EOPNOTSUPP;
+	}
+	err = tracepoint_probe_register(execute_end, on_execute_end, NULL);
+	if (err)
+		return err;
+	err = tracepoint_probe_register(napi_poll, on_napi_poll, NULL);
+	if (err) {
+		tracepoint_probe_unregister(execute_end, on_execute_end, NULL);
+		tracepoint_synchronize_unregister();
+	}
+	return err;
+}
+
+/* All hooks are gone: no device is expected any more. */
+void fairlead_hold_exit(void)
+{
+	int cpu;
+
+	tracepoint_probe_unregister(napi_poll, on_napi_poll, NULL);
+	tracepoint_probe_unregister(execute_end, on_execute_end, NULL);
+	tracepoint_synchronize_unregister();
+	for_each_possible_cpu(cpu)
+	{
+		struct hold *h = per_cpu_ptr(&holds, cpu);
+
+		hrtimer_cancel(&h->timer);
+		cancel_work_sync(&h->work);
+		local_bh_disable();
+		give_back(h);
+		local_bh_enable();
+	}
+}
