@@ -28,7 +28,7 @@ check "the units are there, and find the tool" \
 	grep -qx "ExecStart=/usr/sbin/fairlead metrics .*" "$lib_work/root/usr/lib/systemd/system/fairlead-metrics.service"
 check "nothing outside DESTDIR: only usr and lib" \
 	test "$(ls "$lib_work/root" | sort | tr '\n' ' ')" = "lib usr "
-check "make help lists both commands" bash -c "make -s -C '$TOP' help | grep -c 'make demo\|make test' | grep -qx 2"
+check "make help lists both commands" bash -c "make -s -C '$TOP' help | grep -c '^make demo \|^make test ' | grep -qx 2"
 stray=$(git -C "$TOP" ls-files | cut -d/ -f1 | sort -u | grep -vxE \
 	'Makefile|README.md|COPYING|module|tools|bpf|sysctl|selftests|scripts|docs|\..*')
 check "nothing else stands at the top of the tree" test -z "$stray"
