@@ -65,6 +65,11 @@ before=$(snapshot a)
 mesh a plan
 is "plan before the first up exits 3" 3 $rc
 has "plan says what it would do" "^\+ peer b \(${public[b]//+/\\+}\) endpoint 192.0.2.12:51820 allowed 10.200.0.12/32, 10.244.2.0/24, fd00:200::12/128, fd00:244:2::/64" "$out"
+# script(1) gives it a terminal.
+terminal_plan() { node_exec a env TERM=xterm "$@" script -qec "$FAIRLEAD mesh plan" /dev/null; }
+has "what comes is green on a terminal" $'^\e\\[32m\\+ peer b ' "$(terminal_plan)"
+is "not in a pipe" 0 "$(node_exec a env TERM=xterm "$FAIRLEAD" mesh plan | grep -c $'\e')"
+is "nor with NO_COLOR" 0 "$(terminal_plan NO_COLOR=1 | grep -c $'\e')"
 is "plan changes nothing" "$before" "$(snapshot a)"
 
 # writes_of NODE ARG...: as mesh, and $writes is how many changes it asked the kernel for. The same
