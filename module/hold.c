@@ -136,7 +136,7 @@ static void on_execute_end(void *data, struct work_struct *work, work_func_t fun
 {
 	if (likely(!this_cpu_read(holds.napi[0])))
 		return;
-	queue_work_on(smp_processor_id(), system_wq, &this_cpu_ptr(&holds)->work);
+	schedule_work_on(smp_processor_id(), &this_cpu_ptr(&holds)->work);
 }
 
 static void on_work(struct work_struct *work)
