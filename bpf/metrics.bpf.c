@@ -66,6 +66,13 @@ struct {
 	__type(value, struct fl_metrics_counts);
 } metrics_lane_counts SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FL_SYSCTL_KEYS_MAX);
+	__type(key, __u32); /* slot */
+	__type(value, struct fl_metrics_drift);
+} metrics_drift SEC(".maps");
+
 /* Something to walk over, in order; the values are not used. Not pinned: the iterator holds it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -679,6 +686,15 @@ static __always_inline void show_sysctl(struct row *row)
 	}
 }
 
+static __always_inline void show_drift(struct row *row, __u32 slot)
+{
+	struct fl_metrics_drift *d = bpf_map_lookup_elem(&metrics_drift, &slot);
+
+	if (d && d->used)
+		BPF_SEQ_PRINTF(row->seq, "%s{key=\"%s\"} %u\n", row->family->name, d->key,
+			       d->drifted);
+}
+
 /* A key has no character that must be escaped: the tool sees to that. */
 static long show_key(__u32 i, struct row *row)
 {
@@ -687,6 +703,10 @@ static long show_key(__u32 i, struct row *row)
 	struct fl_sysctl_slot *key;
 	__u32 slot = row->first + i;
 
+	if (row->family->source == FL_KEY_DRIFT) {
+		show_drift(row, slot);
+		return 0;
+	}
 	key = bpf_map_lookup_elem(&sysctl_slots, &slot);
 	c = bpf_map_lookup_elem(&sysctl_counts, &slot);
 	if (!key || !c || !key->used)

@@ -70,12 +70,16 @@
 	  "Whether writes from others than the declared owners are refused.")                       \
 	F("fairlead_sysctl_start_time_seconds", "gauge", "seconds", TUNE, FL_SYSCTL_START, 0,       \
 	  FL_NONE, "Unix time from which writes are counted; a later one is a reset.")              \
+	F("fairlead_sysctl_verify_time_seconds", "gauge", "seconds", DRIFT, FL_GAUGE, 0,            \
+	  FL_VERIFIED, "Unix time at which `fairlead tune verify` looked at kernel parameters.")    \
 	F("fairlead_sysctl_changes_total", "counter", "", TUNE, FL_KEY_CHANGES, 0, FL_NONE,         \
 	  "Writes of another value that were let through, by who wrote.")                           \
 	F("fairlead_sysctl_unchanged_total", "counter", "", TUNE, FL_KEY_WRITES,                    \
 	  FL_OF_WRITES(same), FL_NONE, "Writes of the value that was there already.")               \
 	F("fairlead_sysctl_refused_total", "counter", "", TUNE, FL_KEY_WRITES,                      \
 	  FL_OF_WRITES(refused), FL_NONE, "Writes that were refused.")                              \
+	F("fairlead_sysctl_drifted", "gauge", "", DRIFT, FL_KEY_DRIFT, 0, FL_NONE,                  \
+	  "1: the kernel parameter holds another value than was applied; 0: it does not.")          \
 	F("fairlead_peer_info", "gauge", "", LANE, FL_PEER_INFO, 0, FL_NONE,                        \
 	  "Key, endpoint and allowed IPs of the peer in the mesh file; the value is 1.")            \
 	F("fairlead_peer_start_time_seconds", "gauge", "seconds", LANE, FL_PEER_START, 0, FL_NONE,  \
@@ -110,7 +114,8 @@
 	C(WIREGUARD, "wireguard")                                                                  \
 	C(MODULE, "module")                                                                        \
 	C(TUNE, "tune")                                                                            \
-	C(PRESSURE, "pressure")
+	C(PRESSURE, "pressure")                                                                    \
+	C(DRIFT, "drift")
 
 /*
  * Lists of values: V(id, number, labels). A value is a counter, a gauge or a histogram, as the
@@ -167,7 +172,8 @@
 	V(FL_LIMIT_MEMORY_TCP, 42, "resource=\"memory-tcp\"")                                      \
 	V(FL_LIMIT_MEMORY_UDP, 43, "resource=\"memory-udp\"")                                      \
 	V(FL_LIMIT_MAPS, 44, "resource=\"maps\"")
-#define FL_LOOKED(V) V(FL_LOOKED_AT, 64, "")
+#define FL_LOOKED(V)   V(FL_LOOKED_AT, 64, "")
+#define FL_VERIFIED(V) V(FL_VERIFIED_AT, 65, "")
 
 /* Histograms: numbers of their own. */
 #define FL_RTT(V) V(FL_RTT_ALL, 0, "")

@@ -69,6 +69,7 @@ enum fl_metrics_source {
 	FL_SYSCTL_START,
 	FL_KEY_CHANGES, /* from here on: a sample for every kernel parameter that is watched */
 	FL_KEY_WRITES,
+	FL_KEY_DRIFT, /* or that was compared with what was applied */
 	FL_PEER_INFO, /* from here on: a sample for every peer */
 	FL_PEER_START,
 	FL_PEER_COUNT,
@@ -80,6 +81,13 @@ enum fl_metrics_source {
 
 #define FL_METRICS_IS_PEER(source) ((source) >= FL_PEER_INFO)
 #define FL_METRICS_IS_KEY(source)  ((source) >= FL_KEY_CHANGES && !FL_METRICS_IS_PEER(source))
+
+/* By slot: a kernel parameter and whether it drifted. Written by the tool; a key stays where it is. */
+struct fl_metrics_drift {
+	char key[128]; /* escaped, with its NUL */
+	__u32 used;    /* written last, and taken back before the key changes */
+	__u32 drifted;
+};
 
 enum fl_metrics_collector {
 #define FL_METRICS_C(id, name) FL_BY_##id,

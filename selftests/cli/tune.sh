@@ -139,8 +139,19 @@ check "apply again leaves the journal alone" test "$was" = "$(cp_journal)"
 
 set_key net.ipv4.tcp_retries2 9
 check "verify finds drift" ends_with 3 tune verify
+metrics=/sys/fs/bpf/fairlead/metrics
+drifted() { in_n grep -qx "fairlead_sysctl_drifted{key=\"$1\"} $2" "$metrics"; }
+check "verify --metrics prints nothing, and does not fail" eval '[[ -z $(tune verify --metrics 2>&1) ]] && tune verify -m'
+check "... says what drifted" drifted net.ipv4.tcp_retries2 1
+check "... and what did not" drifted net.ipv4.conf.eth0/100.rp_filter 0
+check "... of each key that was applied, once" test "$(in_n sed -n 's/^fairlead_sysctl_drifted{key="\(.*\)"}.*/\1/p' "$metrics" | sort)" = \
+	"$(tune verify -a --json | jq -r '.keys[] | select(.state == "ok" or .state == "change").key' | sort)"
+check "... and when" eval '(($(in_n sed -n "s/^fairlead_sysctl_verify_time_seconds //p" "$metrics") > EPOCHSECONDS - 60))'
+check "... as metrics" "${FAIRLEAD_CACHE:-/var/cache/fairlead}/bin/promtool" check metrics < <(in_n cat "$metrics")
+check_fails 2 "only one of --metrics and --json" "... and not as JSON besides" tune verify -m -j
 check "apply puts drift right" tune apply p
 check "... to the value" is net.ipv4.tcp_retries2 8
+check "... and then it has not drifted" eval 'tune verify -m && drifted net.ipv4.tcp_retries2 0'
 set_key net.ipv4.tcp_retries2 8
 
 check_fails 1 "belongs to another network namespace" "the journal of another namespace" \
@@ -153,6 +164,9 @@ check "revert" tune revert
 check "revert restores every key, those that ip_forward resets too" as_before
 check "revert removes the journal" no_journal
 check "revert with nothing to do" tune revert
+quiet tune verify -m
+check "what is not applied cannot drift, and is not said to" eval '! in_n grep -q "^fairlead_sysctl_drifted{" "$metrics"'
+check "without metrics the file is gone" eval 'quiet in_n "$FAIRLEAD" accel off metrics && ! in_n test -e "$metrics"'
 
 # accept_redirects and one interface's forwarding differ from what ip_forward makes of them.
 set_key net.ipv4.conf.all.accept_redirects 0

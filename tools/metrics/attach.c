@@ -23,10 +23,12 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef FL_VERSION
@@ -504,38 +506,131 @@ int fl_metrics_tune(bool on)
 		return file_locked();
 	if (access(FL_METRICS_FILE, F_OK))
 		return FL_OK;
-	if (counted_by(FL_BY_LANE) || counted_by(FL_BY_PRESSURE))
+	if (counted_by(FL_BY_LANE) || counted_by(FL_BY_PRESSURE) || counted_by(FL_BY_DRIFT))
 		return file_locked();
 	unlink(FL_METRICS_FILE);
 	unpin_maps();
 	return FL_OK;
 }
 
+/* For those whose families a tool fills: the pinned maps, made if they are not there. Returns the lock,
+ * or -1 after a message. */
+static int open_to_fill(struct fl_metrics_maps *maps)
+{
+	int lock;
+
+	if (fl_bpffs_ready("metrics"))
+		return -1;
+	lock = fl_bpffs_lock();
+	if (lock < 0)
+		return -1;
+	if (!open_pinned(maps) && (file_locked() || !open_pinned(maps))) {
+		fl_bpffs_unlock(lock);
+		return -1;
+	}
+	return lock;
+}
+
+static int store(int fd, __u32 number, const void *value)
+{
+	if (bpf_map_update_elem(fd, &number, value, BPF_ANY))
+		return fl_fail("metrics: cannot store a value: %s", strerror(errno));
+	return FL_OK;
+}
+
+/* Their families are in the file from here on. */
+static int filled(struct fl_metrics_maps *maps, int lock, enum fl_metrics_collector by, int ret)
+{
+	if (!ret && fl_collect_set(maps, by, 1))
+		ret = fl_fail("metrics: cannot store who counts: %s", strerror(errno));
+	close_maps(maps);
+	fl_bpffs_unlock(lock);
+	return ret;
+}
+
 int fl_metrics_gauges(enum fl_metrics_collector by, const struct fl_metrics_gauge *gauges, size_t n)
 {
 	struct fl_metrics_maps maps;
-	int lock, ret;
+	int lock = open_to_fill(&maps), ret = FL_OK;
 
-	ret = fl_bpffs_ready("metrics");
-	if (ret)
-		return ret;
-	lock = fl_bpffs_lock();
 	if (lock < 0)
 		return FL_FAILED;
-	if (!open_pinned(&maps) && (file_locked() || !open_pinned(&maps))) {
-		fl_bpffs_unlock(lock);
-		return FL_FAILED;
-	}
 	for (size_t i = 0; i < n && !ret; i++)
-		if (bpf_map_update_elem(maps.fd[FL_MAP_GAUGES], &gauges[i].number, &gauges[i].value,
-					BPF_ANY))
-			ret = fl_fail("metrics: cannot store a gauge: %s", strerror(errno));
-	/* Their families are in the file from here on. */
-	if (!ret && fl_collect_set(&maps, by, 1))
-		ret = fl_fail("metrics: cannot store who counts: %s", strerror(errno));
-	close_maps(&maps);
-	fl_bpffs_unlock(lock);
+		ret = store(maps.fd[FL_MAP_GAUGES], gauges[i].number, &gauges[i].value);
+	return filled(&maps, lock, by, ret);
+}
+
+/* Where in all the key is, or is to be; -1: there is no room. */
+static int drift_slot(const struct fl_metrics_drift *all, const char *key)
+{
+	int unused = -1;
+
+	for (int i = 0; i < FL_SYSCTL_KEYS_MAX; i++) {
+		if (all[i].used && !strcmp(all[i].key, key))
+			return i;
+		if (!all[i].used && unused < 0)
+			unused = i;
+	}
+	return unused;
+}
+
+static int fill_drift(int fd, struct fl_metrics_drift *all, const struct fl_metrics_verified *keys,
+		      size_t n)
+{
+	bool kept[FL_SYSCTL_KEYS_MAX] = { false };
+	size_t left_out = 0;
+	int ret = FL_OK;
+
+	for (__u32 i = 0; i < FL_SYSCTL_KEYS_MAX; i++)
+		if (bpf_map_lookup_elem(fd, &i, &all[i]))
+			return fl_fail("metrics: cannot read what drifted: %s", strerror(errno));
+	for (size_t k = 0; k < n && !ret; k++) {
+		struct fl_metrics_drift d = { 0 };
+		int slot = -1;
+
+		if (fl_metrics_escape(d.key, sizeof(d.key), keys[k].name) > 0)
+			slot = drift_slot(all, d.key);
+		if (slot < 0) {
+			left_out++;
+			continue;
+		}
+		kept[slot] = true;
+		d.drifted = keys[k].drifted;
+		/* A reader sees the key only when it is whole. */
+		if (!all[slot].used)
+			ret = store(fd, slot, &d);
+		d.used = 1;
+		if (!ret && memcmp(&all[slot], &d, sizeof(d)))
+			ret = store(fd, slot, &d);
+		all[slot] = d;
+	}
+	for (int i = 0; i < FL_SYSCTL_KEYS_MAX && !ret; i++) {
+		if (!all[i].used || kept[i])
+			continue;
+		all[i].used = 0;
+		ret = store(fd, i, &all[i]);
+	}
+	if (left_out)
+		fl_warn("metrics: %zu keys are not in the file: there is room for %u", left_out,
+			FL_SYSCTL_KEYS_MAX);
 	return ret;
+}
+
+int fl_metrics_drift(const struct fl_metrics_verified *keys, size_t n)
+{
+	struct fl_metrics_drift *all;
+	uint64_t now = (uint64_t)time(NULL);
+	struct fl_metrics_maps maps;
+	int lock = open_to_fill(&maps), ret;
+
+	if (lock < 0)
+		return FL_FAILED;
+	all = fl_zalloc(FL_SYSCTL_KEYS_MAX * sizeof(*all));
+	ret = fill_drift(maps.fd[FL_MAP_DRIFT], all, keys, n);
+	free(all);
+	if (!ret)
+		ret = store(maps.fd[FL_MAP_GAUGES], FL_VERIFIED_AT, &now);
+	return filled(&maps, lock, FL_BY_DRIFT, ret);
 }
 
 int fl_metrics_module(bool on)

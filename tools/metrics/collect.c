@@ -36,6 +36,7 @@ const char *const fl_metrics_map_names[FL_N_MAPS] = {
 	[FL_MAP_COUNTERS] = "metrics_counters",
 	[FL_MAP_GAUGES] = "metrics_gauges",
 	[FL_MAP_HISTOGRAMS] = "metrics_histograms",
+	[FL_MAP_DRIFT] = "metrics_drift",
 };
 
 int fl_collect_share(struct bpf_object *obj, const struct fl_metrics_maps *maps)

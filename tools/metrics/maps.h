@@ -23,6 +23,7 @@ enum fl_metrics_map {
 	FL_MAP_COUNTERS,
 	FL_MAP_GAUGES,
 	FL_MAP_HISTOGRAMS,
+	FL_MAP_DRIFT,
 	FL_N_MAPS,
 };
 

@@ -63,6 +63,13 @@ struct fl_metrics_gauge {
 int fl_metrics_gauges(enum fl_metrics_collector by, const struct fl_metrics_gauge *gauges,
 		      size_t n);
 
+/* Whether kernel parameters drifted, in place of what was said before; value is 0 or 1. */
+struct fl_metrics_verified {
+	const char *name;
+	bool drifted;
+};
+int fl_metrics_drift(const struct fl_metrics_verified *keys, size_t n);
+
 struct fl_metrics_status {
 	bool pinned;	       /* the file and its maps are there, in this version's layout */
 	bool attached;	       /* both programs of these pins are on the interface asked about */

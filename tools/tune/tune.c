@@ -15,6 +15,7 @@
 #include "../lib/mem.h"
 #include "../lib/msg.h"
 #include "../lib/table.h"
+#include "../metrics/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@
 
 #define JSON_SCHEMA 1
 
-static bool opt_keys, opt_all, opt_irrevocable;
+static bool opt_keys, opt_all, opt_irrevocable, opt_metrics;
 static const char *opt_facts, *opt_who, *opt_against;
 
 /* ---- what all verbs begin with ------------------------------------------------------------------ */
@@ -466,12 +467,33 @@ static int run_plan(int argc, char **argv)
 	return status;
 }
 
+/* What is not there, or not yet, has neither drifted nor not. */
+static int drift_metrics(const struct fl_tune_plan *plan)
+{
+	struct fl_metrics_verified *keys = fl_zalloc((size_t)plan->n * sizeof(*keys) + 1);
+	size_t n = 0;
+	int ret;
+
+	for (int i = 0; i < plan->n; i++) {
+		const struct fl_tune_item *it = &plan->items[i];
+
+		if (it->state == FL_TUNE_OK || it->state == FL_TUNE_CHANGE)
+			keys[n++] = (struct fl_metrics_verified){ it->name,
+								  it->state == FL_TUNE_CHANGE };
+	}
+	ret = fl_metrics_drift(keys, n);
+	free(keys);
+	return ret;
+}
+
 static int run_verify(int argc, char **argv)
 {
 	const char *facts = opt_facts;
 	struct job job = { 0 };
 	int status;
 
+	if (opt_metrics && fl_json)
+		return fl_usage("tune verify: only one of --metrics and --json");
 	if (fl_journal_load(&job.journal))
 		return FL_FAILED;
 	if (job.journal.pending.n)
@@ -481,13 +503,21 @@ static int run_verify(int argc, char **argv)
 		argv = job.journal.profiles;
 		facts = facts ? facts : job.journal.facts;
 	}
+	if (!argc && opt_metrics) { /* nothing that could drift */
+		unload(&job);
+		return fl_metrics_drift(NULL, 0);
+	}
 	if (!argc) {
 		unload(&job);
 		return fl_usage(
 			"tune verify: nothing is applied since boot; say which PROFILE to compare with");
 	}
 	status = compare(&job, argv, argc, facts);
-	if (status == FL_OK || status == FL_DEGRADED)
+	if (status != FL_OK && status != FL_DEGRADED)
+		;
+	else if (opt_metrics)
+		status = drift_metrics(&job.plan);
+	else
 		print_plan(&job, argv, argc, "drifted", false);
 	unload(&job);
 	return status;
@@ -676,6 +706,13 @@ static const struct fl_opt list_opts[] = {
 	{ 0 },
 };
 static const struct fl_opt plan_opts[] = { OPT_ALL, OPT_FACT, { 0 } };
+static const struct fl_opt verify_opts[] = {
+	OPT_ALL,
+	OPT_FACT,
+	{ 'm', "metrics", FL_OPT_FLAG, &opt_metrics, NULL,
+	  "put it into the metrics file, and print nothing" },
+	{ 0 },
+};
 static const struct fl_opt facts_opts[] = { OPT_FACT, { 0 } };
 static const struct fl_opt apply_opts[] = {
 	OPT_ALL,
@@ -707,7 +744,7 @@ const struct fl_verb fl_tune_verbs[] = {
 	{ "apply", "PROFILE...", "Set the profiles' keys; all of them or none", apply_opts, 1, -1,
 	  run_apply, fl_tune_complete_profiles },
 	{ "verify", "[PROFILE...]", "Compare with what was applied, or with these profiles",
-	  plan_opts, 0, -1, run_verify, fl_tune_complete_profiles },
+	  verify_opts, 0, -1, run_verify, fl_tune_complete_profiles },
 	{ "explain", "KEY...", "Show all that is known about a key, and who sets it here",
 	  explain_opts, 1, -1, run_explain, fl_tune_complete_keys },
 	{ "owners", "[KEY...]", "Show who else writes keys, and where to set them there",
