@@ -10,6 +10,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#define FL_VALUES_BH_OFF
 #include "metrics_search.h"
 #include "metrics_shared.h"
 #include "metrics_values.h"
@@ -25,11 +26,14 @@ static __always_inline bool is_wireguard(struct __sk_buff *skb, const struct fl_
 					 bool received)
 {
 	const struct fl_metrics_node *node = fl_node();
-	__be16 ports[2];
+	const __be16 *ports;
+	__be16 buf[2];
 	__u32 port;
 
-	if (!node || p->proto != IPPROTO_UDP || p->fragment ||
-	    bpf_skb_load_bytes(skb, ETH_HLEN + p->hlen, ports, sizeof(ports)))
+	if (!node || p->proto != IPPROTO_UDP || p->fragment)
+		return false;
+	ports = (const void *)fl_packet_bytes(skb, ETH_HLEN + p->hlen, buf, sizeof(buf));
+	if (!ports)
 		return false;
 	port = bpf_ntohs(ports[received]);
 	return port >= node->port_first && port <= node->port_last;

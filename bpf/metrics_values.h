@@ -7,6 +7,8 @@
  * a value in metrics_families.h. An object that includes this has its maps replaced by the pinned
  * ones. Any context: additions are atomic, because a program may run in process context and be
  * interrupted by another one on the same CPU; each CPU has its own copy, so they do not contend.
+ * An object that defines FL_VALUES_BH_OFF has no value in common with others and always runs with BH
+ * off: its additions need not be.
  */
 
 #include <linux/bpf.h>
@@ -35,13 +37,22 @@ struct {
 	__type(value, struct fl_metrics_histogram);
 } metrics_histograms SEC(".maps");
 
+static __always_inline void fl_add(__u64 *to, __u64 n)
+{
+#ifdef FL_VALUES_BH_OFF
+	*to += n;
+#else
+	__sync_fetch_and_add(to, n);
+#endif
+}
+
 /* A counter goes up by n. */
 static __always_inline void fl_count(__u32 id, __u64 n)
 {
 	__u64 *c = bpf_map_lookup_elem(&metrics_counters, &id);
 
 	if (c)
-		__sync_fetch_and_add(c, n);
+		fl_add(c, n);
 }
 
 /* A gauge has this value from now on. */
@@ -89,8 +100,8 @@ static __always_inline void fl_observe_bucket(__u32 id, __u32 bucket, __u64 sum)
 
 	if (!h || bucket >= FL_METRICS_BUCKETS)
 		return;
-	__sync_fetch_and_add(&h->bucket[bucket], 1);
-	__sync_fetch_and_add(&h->sum, sum);
+	fl_add(&h->bucket[bucket], 1);
+	fl_add(&h->sum, sum);
 }
 
 /* A histogram of FL_SECONDS; the time is in nanoseconds. */

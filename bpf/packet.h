@@ -4,8 +4,8 @@
 
 /*
  * What a tc program wants to know of an IP packet. `off` is where the IP header begins: 0 on a
- * WireGuard interface, which has no link layer. Bytes are fetched with bpf_skb_load_bytes(), which
- * reads past the linear part and never changes the skb.
+ * WireGuard interface, which has no link layer. Bytes that are not in the linear part are fetched
+ * with bpf_skb_load_bytes(): that takes longer, and like reading does not change the skb.
  */
 
 #include <linux/bpf.h>
@@ -28,30 +28,42 @@ struct fl_wire {
 	__u64 bytes;
 };
 
+/* len bytes from off, in the packet or copied to buf; NULL: it is too short. */
+static __always_inline const __u8 *fl_packet_bytes(struct __sk_buff *skb, __u32 off, void *buf,
+						   __u32 len)
+{
+	const __u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + off + len <= end)
+		return data + off;
+	return bpf_skb_load_bytes(skb, off, buf, len) ? NULL : buf;
+}
+
 /* False: not IP, or too short to be. */
 static __always_inline bool fl_packet_parse(struct __sk_buff *skb, __u32 off, bool source,
 					    struct fl_packet *p)
 {
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		__u8 h[20]; /* RFC 791 */
+	const __u8 *h;
+	__u8 buf[40];
 
-		if (bpf_skb_load_bytes(skb, off, h, sizeof(h)) || h[0] >> 4 != 4)
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		h = fl_packet_bytes(skb, off, buf, 20); /* RFC 791 */
+		if (!h || h[0] >> 4 != 4)
 			return false;
 		p->family = 4;
 		p->proto = h[9];
 		p->hlen = (h[0] & 0xf) * 4;
 		p->fragment = (h[6] & 0x3f) || h[7]; /* more fragments, offset */
 		__builtin_memcpy(p->addr, h + (source ? 12 : 16), 4);
-		return p->hlen >= sizeof(h);
+		return p->hlen >= 20;
 	}
 	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		__u8 h[40]; /* RFC 8200 */
-
-		if (bpf_skb_load_bytes(skb, off, h, sizeof(h)) || h[0] >> 4 != 6)
+		h = fl_packet_bytes(skb, off, buf, 40); /* RFC 8200 */
+		if (!h || h[0] >> 4 != 6)
 			return false;
 		p->family = 6;
 		p->proto = h[6];
-		p->hlen = sizeof(h);
+		p->hlen = 40;
 		__builtin_memcpy(p->addr, h + (source ? 8 : 24), 16);
 		return true;
 	}

@@ -69,11 +69,11 @@ static bool device_completes_csum(const struct sk_buff *skb, const struct net_de
 	return dev->dev.parent && can_checksum_protocol(dev->features, skb->protocol);
 }
 
-/* The one place where the module frees a datagram that was to go somewhere. */
+/* The one place where the module frees a datagram that was to go somewhere. BH off. */
 void fairlead_drop(struct fairlead_net *fn, struct sk_buff *skb, enum fairlead_stat why)
 {
 	this_cpu_inc(fn->stats->count[why]);
-	trace_fairlead_drop(skb, why);
+	trace_fairlead_drop(skb, why, fn->netns);
 	kfree_skb(skb);
 }
 
@@ -153,7 +153,7 @@ static void send(struct burst *held, enum fairlead_stat why)
 	this_cpu_inc(b.fn->stats->sizes[order_base_2(b.count)]);
 
 	rcu_read_lock();
-	trace_fairlead_flush(skb, skb_dst(skb)->dev, b.count, b.bytes, why);
+	trace_fairlead_flush(skb, skb_dst(skb)->dev, b.count, b.bytes, why, b.fn->netns);
 	if (b.count > 1)
 		skb = merge(&b);
 	if (likely(skb)) {
@@ -281,18 +281,20 @@ void fairlead_burst_flush_control(struct fairlead_net *fn)
 }
 
 /* Tracepoint probe: some worker on this CPU has finished a work item. Process context, preemption
- * off. Called for every work item of the machine, so the empty case is one load. */
+ * off. Called for every work item of the machine, so the empty case is two loads. One probe for both
+ * directions: the kernel calls a lone one directly. */
 static void on_execute_end(void *data, struct work_struct *work, work_func_t function)
 {
-	struct burst *b;
+	if (unlikely(this_cpu_read(slots.b.head))) {
+		struct burst *b;
 
-	if (likely(!this_cpu_read(slots.b.head)))
-		return;
-	local_bh_disable();
-	b = this_cpu_ptr(&slots.b);
-	if (b->head)
-		send(b, FAIRLEAD_STAT_FLUSH_END);
-	local_bh_enable();
+		local_bh_disable();
+		b = this_cpu_ptr(&slots.b);
+		if (b->head)
+			send(b, FAIRLEAD_STAT_FLUSH_END);
+		local_bh_enable();
+	}
+	fairlead_hold_run_over();
 }
 
 static void flush_this_cpu(struct work_struct *work)
@@ -362,7 +364,7 @@ int __init fairlead_burst_init(void)
 	return err;
 }
 
-/* All hooks are gone and flush_all() has run: the slots are empty and stay so. */
+/* Ends with a grace period for the probe. All hooks are gone and flush_all() has run: the slots are empty and stay so. */
 void fairlead_burst_exit(void)
 {
 	tracepoint_probe_unregister(execute_end, on_execute_end, NULL);

@@ -30,6 +30,7 @@ struct fairlead_net {
 	DECLARE_BITMAP(ports, 65536); /* UDP source ports, host order */
 	struct fairlead_stats __percpu *stats;
 	struct list_head receivers; /* sockets that merge; see receive.c */
+	unsigned int netns;	    /* inode of the namespace */
 	bool hooked;
 };
 
@@ -71,6 +72,7 @@ void fairlead_receive_exit(void);
 /* hold.c: a peer's NAPI waits for the worker that decrypts */
 int fairlead_hold_init(void);
 void fairlead_hold_exit(void);
+void fairlead_hold_run_over(void);
 void fairlead_hold_expect(const struct sock *sk, unsigned int n);
 
 /* hook.c: which datagrams are WireGuard's */

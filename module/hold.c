@@ -5,7 +5,7 @@
  * wg_packet_decrypt_worker() schedules the peer's NAPI for each datagram, and BH is enabled after each:
  * the poll follows at once, finds one packet, and GRO has nothing to merge. Here the NAPI is taken
  * after the first such poll, as its driver takes it in an interrupt: napi_schedule_prep(). What the
- * worker schedules from then on changes nothing. When its run is over (workqueue_execute_end) a work item
+ * worker schedules from then on changes nothing. When its run is over (burst.c finds that) a work item
  * gives the NAPI to the softirq, __napi_schedule(), and one poll finds all. The work item stands behind
  * the workers that are runnable already, so that what they decrypt meanwhile is in it, too: that is what
  * NAPI in a thread would do. After HOLD_NS a timer does it in any case.
@@ -50,7 +50,7 @@ struct hold {
 };
 
 static DEFINE_PER_CPU(struct hold, holds);
-static struct tracepoint *napi_poll, *execute_end;
+static struct tracepoint *napi_poll;
 
 /* WireGuard devices that got a burst, by hash; a collision costs a hold. Read and written without a lock. */
 static struct {
@@ -130,9 +130,9 @@ static void on_napi_poll(void *data, struct napi_struct *napi, int work, int bud
 		fairlead_count(fn, RX_HOLDS);
 }
 
-/* Tracepoint probe: a worker on this CPU has finished a work item. Process context, preemption off. Called for
- * every work item of the machine. If it is another worker's, the hold ends early, which is no harm. */
-static void on_execute_end(void *data, struct work_struct *work, work_func_t function)
+/* A worker on this CPU has finished a work item. If it is another worker's, the hold ends early, which is no
+ * harm. Process context, preemption off; until fairlead_burst_exit(). */
+void fairlead_hold_run_over(void)
 {
 	if (likely(!this_cpu_read(holds.napi[0])))
 		return;
@@ -156,17 +156,15 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-static void find_tracepoints(struct tracepoint *tp, void *priv)
+static void find_tracepoint(struct tracepoint *tp, void *priv)
 {
 	if (!strcmp(tp->name, "napi_poll"))
 		napi_poll = tp;
-	else if (!strcmp(tp->name, "workqueue_execute_end"))
-		execute_end = tp;
 }
 
 int __init fairlead_hold_init(void)
 {
-	int cpu, err;
+	int cpu;
 
 	for_each_possible_cpu(cpu)
 	{
@@ -174,29 +172,20 @@ int __init fairlead_hold_init(void)
 		fairlead_hrtimer_setup(&per_cpu_ptr(&holds, cpu)->timer, on_timer, CLOCK_MONOTONIC,
 				       HRTIMER_MODE_REL_PINNED);
 	}
-	for_each_kernel_tracepoint(find_tracepoints, NULL);
-	if (!napi_poll || !execute_end) {
-		pr_err("this kernel has no tracepoints napi_poll and workqueue_execute_end (CONFIG_TRACEPOINTS)\n");
+	for_each_kernel_tracepoint(find_tracepoint, NULL);
+	if (!napi_poll) {
+		pr_err("this kernel has no tracepoint napi_poll (CONFIG_TRACEPOINTS)\n");
 		return -EOPNOTSUPP;
 	}
-	err = tracepoint_probe_register(execute_end, on_execute_end, NULL);
-	if (err)
-		return err;
-	err = tracepoint_probe_register(napi_poll, on_napi_poll, NULL);
-	if (err) {
-		tracepoint_probe_unregister(execute_end, on_execute_end, NULL);
-		tracepoint_synchronize_unregister();
-	}
-	return err;
+	return tracepoint_probe_register(napi_poll, on_napi_poll, NULL);
 }
 
-/* All hooks are gone: no device is expected any more. */
+/* All hooks are gone: no device is expected any more. And nobody ends a run. */
 void fairlead_hold_exit(void)
 {
 	int cpu;
 
 	tracepoint_probe_unregister(napi_poll, on_napi_poll, NULL);
-	tracepoint_probe_unregister(execute_end, on_execute_end, NULL);
 	tracepoint_synchronize_unregister();
 	for_each_possible_cpu(cpu)
 	{

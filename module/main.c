@@ -41,6 +41,7 @@ struct fairlead_net *fairlead_pernet_get(struct net *net)
 	if (!fn)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&fn->receivers);
+	fn->netns = net->ns.inum;
 	fn->stats = alloc_percpu_gfp(struct fairlead_stats, GFP_KERNEL_ACCOUNT);
 	if (!fn->stats) {
 		kfree(fn);
@@ -105,15 +106,16 @@ static int __init fairlead_init(void)
 	err = fairlead_charge_init();
 	if (err)
 		return err;
-	err = fairlead_burst_init();
-	if (err)
-		return err;
 	err = fairlead_hold_init();
 	if (err)
-		goto err_burst;
-	err = register_pernet_subsys(&fairlead_net_ops);
+		return err;
+	/* From here on runs end. */
+	err = fairlead_burst_init();
 	if (err)
 		goto err_hold;
+	err = register_pernet_subsys(&fairlead_net_ops);
+	if (err)
+		goto err_burst;
 	err = fairlead_netlink_init();
 	if (err)
 		goto err_pernet;
@@ -121,10 +123,10 @@ static int __init fairlead_init(void)
 
 err_pernet:
 	unregister_pernet_subsys(&fairlead_net_ops);
-err_hold:
-	fairlead_hold_exit();
 err_burst:
 	fairlead_burst_exit();
+err_hold:
+	fairlead_hold_exit();
 	return err;
 }
 
@@ -133,8 +135,8 @@ static void __exit fairlead_exit(void)
 	fairlead_netlink_exit();
 	fairlead_receive_exit();
 	unregister_pernet_subsys(&fairlead_net_ops);
-	fairlead_hold_exit();
 	fairlead_burst_exit();
+	fairlead_hold_exit();
 }
 
 module_init(fairlead_init);

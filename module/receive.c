@@ -364,7 +364,11 @@ static void pass_on(struct sk_buff *skb, const struct nf_hook_state *state)
 /* The stack splits this merged packet. Returns the verdict. RCU read side. */
 unsigned int fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb)
 {
-	trace_fairlead_receive(skb, skb->dev, skb_shinfo(skb)->gso_segs, FAIRLEAD_STAT_RX_LEFT);
+	/* They are on, where something before us has queued the packet to user space and got it back. */
+	local_bh_disable();
+	trace_fairlead_receive(skb, skb->dev, skb_shinfo(skb)->gso_segs, FAIRLEAD_STAT_RX_LEFT,
+			       fn->netns);
+	local_bh_enable();
 	fairlead_count(fn, RX_LEFT);
 	return NF_ACCEPT;
 }
@@ -391,7 +395,7 @@ unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb
 
 	local_bh_disable();
 	skb->next = split(skb, hlen, family, &n);
-	trace_fairlead_receive(skb, skb->dev, n, FAIRLEAD_STAT_RX_BURSTS);
+	trace_fairlead_receive(skb, skb->dev, n, FAIRLEAD_STAT_RX_BURSTS, fn->netns);
 	fairlead_count(fn, RX_BURSTS);
 	this_cpu_add(fn->stats->count[FAIRLEAD_STAT_RX_SPLIT], n);
 	if (raw) {

@@ -26,14 +26,15 @@
 		{ FAIRLEAD_STAT_DROP_CSUM,	"drop_csum" },		\
 		{ FAIRLEAD_STAT_DROP_RX,	"drop_rx" })
 
-/* BPF programs see the arguments below as they are (docs/module.md): new ones go behind the others. */
+/* BPF programs see the arguments below as they are (docs/module.md): new ones go behind the others.
+ * All are called with BH off. netns: inode of the network namespace, as in /proc/PID/ns/net. */
 
 /* A burst is about to be sent. skb: its first datagram, still by itself. */
 TRACE_EVENT(fairlead_flush,
 	TP_PROTO(const struct sk_buff *skb, const struct net_device *dev, unsigned int datagrams,
-		 unsigned int bytes, unsigned int reason),
+		 unsigned int bytes, unsigned int reason, unsigned int netns),
 
-	TP_ARGS(skb, dev, datagrams, bytes, reason),
+	TP_ARGS(skb, dev, datagrams, bytes, reason, netns),
 
 	TP_STRUCT__entry(
 		__field(const void *, skb)
@@ -41,6 +42,7 @@ TRACE_EVENT(fairlead_flush,
 		__field(unsigned int, datagrams)
 		__field(unsigned int, bytes)
 		__field(unsigned int, reason)
+		__field(unsigned int, netns)
 	),
 
 	TP_fast_assign(
@@ -49,48 +51,52 @@ TRACE_EVENT(fairlead_flush,
 		__entry->datagrams = datagrams;
 		__entry->bytes = bytes;
 		__entry->reason = reason;
+		__entry->netns = netns;
 	),
 
-	TP_printk("skb=%p ifindex=%d datagrams=%u bytes=%u reason=%s", __entry->skb,
+	TP_printk("skb=%p ifindex=%d datagrams=%u bytes=%u reason=%s netns=%u", __entry->skb,
 		  __entry->ifindex, __entry->datagrams, __entry->bytes,
-		  show_reason(__entry->reason))
+		  show_reason(__entry->reason), __entry->netns)
 );
 
 /* A datagram is about to be dropped by the module. */
 TRACE_EVENT(fairlead_drop,
-	TP_PROTO(const struct sk_buff *skb, unsigned int reason),
+	TP_PROTO(const struct sk_buff *skb, unsigned int reason, unsigned int netns),
 
-	TP_ARGS(skb, reason),
+	TP_ARGS(skb, reason, netns),
 
 	TP_STRUCT__entry(
 		__field(const void *, skb)
 		__field(unsigned int, len)
 		__field(unsigned int, reason)
+		__field(unsigned int, netns)
 	),
 
 	TP_fast_assign(
 		__entry->skb = skb;
 		__entry->len = skb->len;
 		__entry->reason = reason;
+		__entry->netns = netns;
 	),
 
-	TP_printk("skb=%p len=%u reason=%s", __entry->skb, __entry->len,
-		  show_reason(__entry->reason))
+	TP_printk("skb=%p len=%u reason=%s netns=%u", __entry->skb, __entry->len,
+		  show_reason(__entry->reason), __entry->netns)
 );
 
 /* Datagrams that were merged are about to reach WireGuard, split by the module (rx_bursts: skb is the
  * first, by itself), or left to the kernel to split (rx_left: skb is all of them). */
 TRACE_EVENT(fairlead_receive,
 	TP_PROTO(const struct sk_buff *skb, const struct net_device *dev, unsigned int datagrams,
-		 unsigned int reason),
+		 unsigned int reason, unsigned int netns),
 
-	TP_ARGS(skb, dev, datagrams, reason),
+	TP_ARGS(skb, dev, datagrams, reason, netns),
 
 	TP_STRUCT__entry(
 		__field(const void *, skb)
 		__field(int, ifindex)
 		__field(unsigned int, datagrams)
 		__field(unsigned int, reason)
+		__field(unsigned int, netns)
 	),
 
 	TP_fast_assign(
@@ -98,10 +104,12 @@ TRACE_EVENT(fairlead_receive,
 		__entry->ifindex = dev->ifindex;
 		__entry->datagrams = datagrams;
 		__entry->reason = reason;
+		__entry->netns = netns;
 	),
 
-	TP_printk("skb=%p ifindex=%d datagrams=%u reason=%s", __entry->skb, __entry->ifindex,
-		  __entry->datagrams, show_reason(__entry->reason))
+	TP_printk("skb=%p ifindex=%d datagrams=%u reason=%s netns=%u", __entry->skb,
+		  __entry->ifindex, __entry->datagrams, show_reason(__entry->reason),
+		  __entry->netns)
 );
 
 /* clang-format on */

@@ -28,7 +28,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define PORT 51820
+#define PORT  51820
+#define NETNS 4026531840U
 
 static struct metrics_bpf *skel;
 static struct metrics_underlay_bpf *underlay;
@@ -102,8 +103,8 @@ static int load(void **state)
 	if (!skel || !underlay || !tcp || !module || !elsewhere)
 		return -1;
 	/* There are no skbs and devices for BPF_PROG_TEST_RUN to hand over: NULL is in namespace 0. */
-	module->rodata->fl_netns = 0;
-	elsewhere->rodata->fl_netns = 4026531840;
+	module->rodata->fl_netns = NETNS;
+	elsewhere->rodata->fl_netns = NETNS + 1;
 	skel->rodata->fl_cpus = cpus;
 	if (metrics_bpf__load(skel))
 		return -1;
@@ -452,11 +453,11 @@ static void test_rtt_of_others(void **state)
 
 /* ---- the module ---- */
 
-/* As the module's tracepoint calls it: flush is skb, dev, datagrams, bytes, reason. */
-static void run_raw(const struct bpf_program *prog, const uint64_t args[5])
+/* As the module's tracepoints call it: flush is skb, dev, datagrams, bytes, reason, namespace. */
+static void run_raw(const struct bpf_program *prog, const uint64_t args[6])
 {
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args,
-			    .ctx_size_in = 5 * sizeof(*args));
+			    .ctx_size_in = 6 * sizeof(*args));
 
 	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), 0);
 	assert_int_equal(opts.retval, 0);
@@ -464,7 +465,7 @@ static void run_raw(const struct bpf_program *prog, const uint64_t args[5])
 
 static void flush(const struct metrics_module_bpf *m, uint64_t datagrams, uint64_t reason)
 {
-	run_raw(m->progs.fl_module_flush, (uint64_t[5]){ 0, 0, datagrams, 1500, reason });
+	run_raw(m->progs.fl_module_flush, (uint64_t[6]){ 0, 0, datagrams, 1500, reason, NETNS });
 }
 
 static void count_module(unsigned int epoch)
@@ -509,14 +510,16 @@ static void test_module_receives_and_drops(void **state)
 	(void)state;
 	count_module(1);
 	run_raw(module->progs.fl_module_receive,
-		(uint64_t[5]){ 0, 0, 45, FAIRLEAD_STAT_RX_BURSTS });
-	run_raw(module->progs.fl_module_receive, (uint64_t[5]){ 0, 0, 3, FAIRLEAD_STAT_RX_LEFT });
+		(uint64_t[6]){ 0, 0, 45, FAIRLEAD_STAT_RX_BURSTS, NETNS });
+	run_raw(module->progs.fl_module_receive,
+		(uint64_t[6]){ 0, 0, 3, FAIRLEAD_STAT_RX_LEFT, NETNS });
 	assert_int_equal(histogram(FL_MODULE_BURST_RX).bucket[6], 1);
 	assert_int_equal(histogram(FL_MODULE_BURST_RX).sum, 45);
 	assert_int_equal(counter(FL_MODULE_LEFT), 1);
 	for (int i = 0; i < 3; i++)
 		run_raw(module->progs.fl_module_drop,
-			(uint64_t[5]){ 0, i ? FAIRLEAD_STAT_DROP_RX : FAIRLEAD_STAT_DROP_CSUM });
+			(uint64_t[6]){ 0, i ? FAIRLEAD_STAT_DROP_RX : FAIRLEAD_STAT_DROP_CSUM,
+				       NETNS });
 	assert_int_equal(counter(FL_DROP_CSUM), 1);
 	assert_int_equal(counter(FL_DROP_RX), 2);
 }
@@ -528,8 +531,8 @@ static void test_module_of_others(void **state)
 	count_module(1);
 	flush(elsewhere, 4, FAIRLEAD_STAT_FLUSH_END);
 	run_raw(elsewhere->progs.fl_module_receive,
-		(uint64_t[5]){ 0, 0, 2, FAIRLEAD_STAT_RX_BURSTS });
-	run_raw(elsewhere->progs.fl_module_drop, (uint64_t[5]){ 0, FAIRLEAD_STAT_DROP_RX });
+		(uint64_t[6]){ 0, 0, 2, FAIRLEAD_STAT_RX_BURSTS, NETNS });
+	run_raw(elsewhere->progs.fl_module_drop, (uint64_t[6]){ 0, FAIRLEAD_STAT_DROP_RX, NETNS });
 	count_module(2);
 	flush(module, 4, FAIRLEAD_STAT_FLUSH_END);
 	count_module(0);
@@ -629,11 +632,11 @@ static void bench_traces(double idle)
 	for (uint64_t i = 0; i < RUNS; i++) {
 		uint64_t skb = (i + 1) << 8, at = (uintptr_t)peer;
 
-		run_raw(run[0], (uint64_t[5]){ at });
-		run_raw(run[1], (uint64_t[5]){ at, skb });
-		run_raw(run[2], (uint64_t[5]){ at, skb });
-		run_raw(run[3], (uint64_t[5]){ at, 2, 1, at, at });
-		run_raw(run[4], (uint64_t[5]){ skb, at, 1 });
+		run_raw(run[0], (uint64_t[6]){ at });
+		run_raw(run[1], (uint64_t[6]){ at, skb });
+		run_raw(run[2], (uint64_t[6]){ at, skb });
+		run_raw(run[3], (uint64_t[6]){ at, 2, 1, at, at });
+		run_raw(run[4], (uint64_t[6]){ skb, at, 1 });
 	}
 	printf("# ns a message of WireGuard's traces:");
 	for (size_t i = 0; i < 5; i++)
