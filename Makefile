@@ -293,10 +293,11 @@ run-tests:
 		--here $(filter-out selftests/vm/%,$(TESTS))
 
 # The module on kernels that look for faults, under each model of preemption: Debian's own can check what
-# their slabs and pages hold, so that writing past the end, or to what was freed, is found.
+# their slabs and pages hold, so that writing past the end, or to what was freed, is found. DEBUG_KERNEL=6.1-debug
+# is one with KASAN, lockdep and more, which is built first: see scripts/kernel --help.
 DEBUG_KERNEL ?= $(KERNELS)
 PREEMPT ?= full voluntary none
-debug_args := slub_debug=FZP page_poison=1 kfence.sample_interval=1
+debug_args := $(if $(filter %-debug,$(DEBUG_KERNEL)),,slub_debug=FZP page_poison=1 kfence.sample_interval=1)
 debug_tests := $(sort $(wildcard selftests/vm/module*.sh)) selftests/debug/faults.sh
 
 .PHONY: test-debug test-cycles
@@ -304,7 +305,7 @@ test-debug: setup
 	@$(MAKE) $(jobs) tools bpf modules vm-tests KERNELS="$(DEBUG_KERNEL)"
 	$(Q)failed=; for p in $(PREEMPT); do echo "preempt=$$p"; \
 		selftests/run $(patsubst %,--vm %,$(DEBUG_KERNEL)) --append "preempt=$$p $(debug_args)" $(debug_tests) || failed=1; done; \
-	selftests/run $(patsubst %,--vm %,$(DEBUG_KERNEL)) selftests/debug/signed.sh || failed=1; [ ! "$$failed" ]
+	selftests/run $(patsubst %,--vm %,$(DEBUG_KERNEL)) selftests/debug/failslab.sh selftests/debug/signed.sh || failed=1; [ ! "$$failed" ]
 
 # The module comes and goes a thousand times under traffic: half an hour.
 test-cycles: setup

@@ -93,10 +93,13 @@ check_fails()
 	ok "$what"
 }
 
+# What a debug kernel takes longer for everything.
+: "${SLOW:=1}"
+
 # poll SECONDS COMMAND [ARG...]: repeat the command until it succeeds, at most that long.
 poll()
 {
-	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * SLOW * 1000000))
 
 	shift
 	until "$@" >/dev/null 2>&1; do

@@ -28,7 +28,7 @@ merges() { # $@ a command that must make bursts arrive
 	"$@" >/dev/null && after=$(rx merged) && echo "$((after - before)) merged" && test "$after" -gt $((before + 100))
 }
 
-stream() { a timeout 30 "$XFER" tcp 10.200.0.2 7000 "${1:-4000000}"; }
+stream() { a timeout $((30 * SLOW)) "$XFER" tcp 10.200.0.2 7000 "${1:-4000000}"; }
 
 # Where A finds B: it must not depend on who speaks first.
 reach() { a wg set fl0 peer "$(wg pubkey <"$W/b.key")" endpoint "192.0.2.2:$1"; }
