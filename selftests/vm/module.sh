@@ -90,12 +90,12 @@ check "every datagram and burst is counted once" books_balance
 named() { # datagrams that were held, or are counted under the reason why not
 	status $A | jq '.module.counters | with_entries(select(.key | test("^(held|control|bypass_)"))) | add'
 }
-before=$(sent) datagrams=$(named)
+datagrams=$(named) before=$(sent) # in this order, and at the end in the other: a keepalive may come between
 a "$XFER" tcp 10.200.0.2 7000 1000000 >/dev/null
 ip -n $A link set fl0 up # let the counters settle
 poll 5 books_balance
-check "each packet of fl0 was held, or is named by a reason" \
-	test $(($(named) - datagrams)) -ge $(($(sent) - before))
+after=$(sent)
+check "each packet of fl0 was held, or is named by a reason" test $(($(named) - datagrams)) -ge $((after - before))
 
 # A rekey in the middle: handshakes go at once and are not held.
 control=$(counter control)
@@ -114,13 +114,13 @@ wire_is_plain() { # $1 capture
 	     END { printf "# %d datagrams, %d bad, %d too long\n", n, bad, long; exit !(n > 500 && !bad && !long) }' "$1"
 }
 # Segmentation numbered them as WireGuard had: up by one, but for the jumps that the kernel makes
-# itself when time passes (ip_idents_reserve), and none twice.
+# itself when time passes (ip_idents_reserve), and none twice. On a debug kernel it passes between any two.
 ids_count() {
-	awk '/proto UDP/ { match($0, /id [0-9]+/); id = substr($0, RSTART + 3, RLENGTH - 3)
+	awk -v slow="$SLOW" '/proto UDP/ { match($0, /id [0-9]+/); id = substr($0, RSTART + 3, RLENGTH - 3)
 	     if (n++ && id != (last + 1) % 65536) jumps++
 	     twice += seen[id]++ > 0
 	     last = id } END { printf "# %d datagrams, %d jumps, %d twice\n", n, jumps, twice
-	     exit !(n > 500 && jumps <= n / 5 && !twice) }' "$1"
+	     exit !(n > 500 && jumps <= slow * n / 5 && !twice) }' "$1"
 }
 capture() { # $1 file; what A sends while a stream runs
 	b tcpdump -nvvi vb -s 2000 -B 16384 "udp and src $2" >"$1" 2>/dev/null &
@@ -183,7 +183,7 @@ check "conntrack was there" conntrack_seen
 a nft delete table inet t
 
 # A slow queue: TCP small queues must hold the sender back, not the queue's limit.
-a tc qdisc add dev va root tbf rate 4mbit burst 20k limit 20m
+a tc qdisc add dev va root tbf rate $((4000 / SLOW))kbit burst 20k limit 20m
 a "$XFER" tcp 10.200.0.2 7000 1000000 >"$W/out" &
 stream=$!
 most=0
