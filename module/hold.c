@@ -33,10 +33,11 @@
 /*
  * A worker that always finds more must not keep what it has decrypted. WireGuard queues 1,024 packets a peer and
  * drops the next: so a hold ends after so many datagrams that came in bursts, and after a time in which no CPU
- * passes on many more that came one by one.
+ * passes on many more that came one by one: what a thread would wait, which the scheduler lets run for 3 ms when
+ * others are runnable.
  */
 #define HOLD_DATAGRAMS 256
-#define HOLD_NS	       NSEC_PER_MSEC
+#define HOLD_NS	       (3 * NSEC_PER_MSEC)
 
 /* Several lanes, or peers, may have bursts decrypted on one CPU. They are held from the first on, and given
  * back together. */
