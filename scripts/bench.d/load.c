@@ -49,8 +49,11 @@
 enum mode { TCP = 1, UDP, RR, CRR };
 enum direction { OUT = 1, IN = 2, BOTH = 3 };
 
-/* What the client asks for, first thing on the control connection. Native byte order: both ends are
- * the same program, and magic says so. */
+/*
+ * What the client asks for, first thing on the control connection, and before it opens another, it waits for a byte:
+ * over several lanes a later connection may be there first, and be taken for the control connection.
+ * Native byte order: both ends are the same program, and magic says so.
+ */
 struct request {
 	uint32_t magic;
 	uint32_t mode;
@@ -61,7 +64,7 @@ struct request {
 	uint64_t warm_ns;
 	uint64_t time_ns;
 };
-#define MAGIC 0x666c6c32 /* fll2 */
+#define MAGIC 0x666c6c33 /* fll3 */
 
 /* What one end saw in its part of the measured time. */
 struct report {
@@ -416,6 +419,8 @@ static void serve_one(int listener, int control)
 		fprintf(stderr, "load: a client that is no load, or another version of it\n");
 		return;
 	}
+	if (send(control, "", 1, MSG_NOSIGNAL) != 1)
+		return;
 	switch (q.mode) {
 	case TCP:
 		for (unsigned int i = 0; i < q.streams; i++)
@@ -778,6 +783,7 @@ int main(int argc, char **argv)
 			     .time_ns = 200 * MSEC };
 	uint64_t rate = 50000;
 	int c, control;
+	char byte;
 
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_TIMERSLACK, 1);
@@ -843,6 +849,8 @@ int main(int argc, char **argv)
 	alarm(60 + (unsigned int)((q.warm_ns + q.time_ns) / (10 * MSEC)));
 	control = connect_to(stream_to);
 	write_all(control, &q, sizeof(q));
+	if (!read_all(control, &byte, 1))
+		die_short("control");
 	switch (q.mode) {
 	case TCP:
 		run_tcp(control, &q);
