@@ -70,10 +70,10 @@ check "and with memory it is" eval 'on $A && on $B'
 ### traffic
 
 check "streams arrive whole" streams_whole
-stream_start there $A 10.200.0.2
-stream_start back $B fd00:200::1
 ip netns exec $A "$XFER" serve 7000 &
 at_exit kill $!
+stream_start there $A 10.200.0.2
+stream_start back $B fd00:200::1
 failing 2
 for _ in 1 2 3 4 5 6; do
 	sleep $((SLOW / 2 + 1))
