@@ -131,10 +131,12 @@ static __always_inline bool glob(const char *prefix, const char *ifname)
 static __always_inline bool may_be_watched(struct bpf_sysctl *ctx,
 					   const struct fl_sysctl_conf *conf)
 {
-	__u64 base[FL_SYSCTL_BASE / 8] = { 0 };
+	/* Room for more than counts: the kernel copies words, but the end of a name that is cut byte by byte,
+	 * and to read what has just been written in other pieces stalls a CPU. */
+	__u64 base[2 * FL_SYSCTL_BASE / 8];
 	__u32 bit;
 
-	/* A longer name is cut, here and by the tool. */
+	base[0] = base[1] = 0;
 	bpf_sysctl_get_name(ctx, (char *)base, sizeof(base), BPF_F_SYSCTL_BASE_NAME);
 	bit = fl_sysctl_filter_bit(base[0], base[1]);
 	return conf->filter[bit / 64] >> (bit % 64) & 1;
@@ -334,8 +336,8 @@ static __always_inline void add(__u64 *counter)
 	__sync_fetch_and_add(counter, 1);
 }
 
-SEC("cgroup/sysctl")
-int fl_sysctl_write(struct bpf_sysctl *ctx)
+/* A function of its own, so that what is none of our business does not pay for its stack. */
+static __noinline int look(struct bpf_sysctl *ctx)
 {
 	char ifname[FL_SYSCTL_IFNAME] = "", first;
 	struct fl_sysctl_counts *counts;
@@ -347,10 +349,8 @@ int fl_sysctl_write(struct bpf_sysctl *ctx)
 	int verdict = ALLOW;
 	__u64 number;
 
-	if (!ctx->write)
-		return ALLOW;
 	conf = bpf_map_lookup_elem(&sysctl_conf, &zero);
-	if (!conf || !may_be_watched(ctx, conf))
+	if (!conf)
 		return ALLOW;
 	__builtin_memset(&name, 0, sizeof(name)); /* FL_SYSCTL_EXACT */
 	slot = find_slot(ctx, &name, ifname);
@@ -387,6 +387,20 @@ int fl_sysctl_write(struct bpf_sysctl *ctx)
 	}
 	__sync_lock_test_and_set(&e->end, number + 1);
 	return verdict;
+}
+
+SEC("cgroup/sysctl")
+int fl_sysctl_write(struct bpf_sysctl *ctx)
+{
+	struct fl_sysctl_conf *conf;
+	__u32 zero = 0;
+
+	if (!ctx->write)
+		return ALLOW;
+	conf = bpf_map_lookup_elem(&sysctl_conf, &zero);
+	if (!conf || !may_be_watched(ctx, conf))
+		return ALLOW;
+	return look(ctx);
 }
 
 /*

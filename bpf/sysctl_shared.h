@@ -8,7 +8,7 @@
 
 /* Goes up when a field of a pinned value changes meaning without changing a size. A changed size
  * is found by comparing the shapes of the maps. */
-#define FL_SYSCTL_LAYOUT     1
+#define FL_SYSCTL_LAYOUT     2
 
 #define FL_SYSCTL_KEYS_MAX   512
 #define FL_SYSCTL_OWNERS_MAX 256 /* steps of all owners together */
@@ -76,7 +76,7 @@ struct fl_sysctl_counts {
  * A filter by the last part of a key's path, so that a write to a key that is not watched is known for one
  * before its whole path is put together and looked up: a bit for each watched key, and by chance for some others.
  */
-#define FL_SYSCTL_BASE	      16 /* bytes of the last part that count, with a NUL */
+#define FL_SYSCTL_BASE	      16 /* bytes of the last part that count; zeroes after a shorter one */
 #define FL_SYSCTL_FILTER_BITS 12
 
 static inline __u32 fl_sysctl_filter_bit(__u64 first, __u64 second)

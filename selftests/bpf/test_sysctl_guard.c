@@ -17,7 +17,9 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -332,16 +334,26 @@ static double program_ns(const char *file, bool write, int times)
 	return info.run_cnt ? (double)info.run_time_ns / info.run_cnt : 0;
 }
 
-/* Puts a program in the place of ours that does nothing: what any program there costs. */
-static void watch_nothing(void)
+/* Puts a program in the place of ours that does nothing, what any program there costs; or that asks a write for
+ * the last part of its key's name, without which none knows what is written. */
+static void watch_instead(bool name)
 {
 	static const struct bpf_insn insns[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 2, .src_reg = 1, .off = 0 },
+		{ .code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = 2, .imm = 0, .off = 5 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 2, .src_reg = 10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 2, .imm = -2 * FL_SYSCTL_BASE },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .imm = 2 * FL_SYSCTL_BASE },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 4, .imm = BPF_F_SYSCTL_BASE_NAME },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sysctl_get_name },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
+	const int n = sizeof(insns) / sizeof(*insns), from = name ? 0 : n - 2;
 	int link = bpf_obj_get(FL_GUARD_LINK), prog;
 
-	prog = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SYSCTL, "nothing", "GPL", insns, 2, NULL);
+	prog = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SYSCTL, "instead", "GPL", insns + from, n - from,
+			     NULL);
 	assert_true(link >= 0 && prog >= 0);
 	assert_int_equal(bpf_link_update(link, prog, NULL), 0);
 	close(prog);
@@ -367,7 +379,7 @@ static void test_cost(void **state)
 		{ "write, another key of an interface", FILE_OF("conf/lo/arp_notify"), true },
 		{ "write, a watched key", FILE_OF("tcp_retries2"), true },
 	};
-	enum { WITHOUT, NOTHING, OURS, PROGRAMS };
+	enum { WITHOUT, NOTHING, NAME, OURS, PROGRAMS };
 	const int rounds = getenv("FAIRLEAD_BENCH") ? ROUNDS_MAX : getenv("FAIRLEAD_LAB") ? 1 : 11;
 	int times = getenv("FAIRLEAD_BENCH") ? 10000 : scaled(2000);
 	double ns[sizeof(t) / sizeof(*t)][PROGRAMS][ROUNDS_MAX], program[sizeof(t) / sizeof(*t)];
@@ -378,8 +390,8 @@ static void test_cost(void **state)
 		for (int on = 0; on < PROGRAMS; on++) {
 			if (on)
 				watch(WATCHED);
-			if (on == NOTHING)
-				watch_nothing();
+			if (on == NOTHING || on == NAME)
+				watch_instead(on == NAME);
 			for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++)
 				ns[i][on][r] = ns_each(t[i].file, t[i].write, times);
 			if (on)
@@ -391,13 +403,14 @@ static void test_cost(void **state)
 	}
 	unwatch();
 	/* Of rounds that something else disturbed nothing is to be learnt: the faster ones count. */
-	printf("# ns, lower quartile of %3d rounds      without  empty   ours  its own clock\n",
+	printf("# ns, lower quartile of %3d rounds      without  empty   name   ours  its own clock\n",
 	       rounds);
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
 		for (int on = 0; on < PROGRAMS; on++)
 			qsort(ns[i][on], rounds, sizeof(double), by_size);
-		printf("# %-36s %8.0f %6.0f %6.0f %14.0f\n", t[i].what, ns[i][WITHOUT][rounds / 4],
-		       ns[i][NOTHING][rounds / 4], ns[i][OURS][rounds / 4], program[i]);
+		printf("# %-36s %8.0f %6.0f %6.0f %6.0f %14.0f\n", t[i].what,
+		       ns[i][WITHOUT][rounds / 4], ns[i][NOTHING][rounds / 4],
+		       ns[i][NAME][rounds / 4], ns[i][OURS][rounds / 4], program[i]);
 	}
 	/* Far from what a program that loops, or takes the long way for keys that are none of its
 	 * business, would cost; the machine may be busy. */
@@ -406,12 +419,66 @@ static void test_cost(void **state)
 			fail_msg("%s: %.0f ns more", t[i].what, ns[i][OURS][0] - ns[i][WITHOUT][0]);
 }
 
+/* Microseconds of one `sysctl -w` of another key, as an operator or a script runs it. */
+static double us_of_a_command(void)
+{
+	char *argv[] = { "sysctl", "-qw", "net.ipv4.tcp_keepalive_probes=9", NULL };
+	struct timespec a, b;
+	int status;
+	pid_t pid;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	assert_int_equal(posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_int_equal(status, 0);
+	return (b.tv_sec - a.tv_sec) * 1e6 + (b.tv_nsec - a.tv_nsec) / 1e3;
+}
+
+/* Mean and its standard error, of the faster three quarters. */
+static void print_mean(const char *what, double *us, int n)
+{
+	double sum = 0, squares = 0;
+
+	qsort(us, n, sizeof(*us), by_size);
+	n = n * 3 / 4;
+	for (int i = 0; i < n; i++)
+		sum += us[i];
+	for (int i = 0; i < n; i++)
+		squares += (us[i] - sum / n) * (us[i] - sum / n);
+	printf("# us, sysctl -w %-10s %8.1f +- %.1f\n", what, sum / n, sqrt(squares / (n - 1) / n));
+}
+
+static void bench_command(void **state)
+{
+	enum { BLOCKS = 40, EACH = 20 };
+	static double us[2][BLOCKS * EACH];
+
+	(void)state;
+	if (!getenv("FAIRLEAD_BENCH"))
+		return;
+	for (int block = 0; block < BLOCKS; block++)
+		for (int on = 0; on < 2; on++) {
+			/* Loaded and attached for both, so that both find the caches alike. */
+			watch(WATCHED);
+			if (!on)
+				unwatch();
+			usleep(50000);
+			for (int i = 0; i < EACH; i++)
+				us[on][block * EACH + i] = us_of_a_command();
+			if (on)
+				unwatch();
+		}
+	print_mean("unwatched", us[0], BLOCKS * EACH);
+	print_mean("watched", us[1], BLOCKS * EACH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_writers), cmocka_unit_test(test_upgrade),
 		cmocka_unit_test(test_keys),	     cmocka_unit_test(test_patterns),
-		cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_cost),	     cmocka_unit_test(bench_command),
 	};
 
 	if (unshare(CLONE_NEWNS | CLONE_NEWNET) ||

@@ -287,11 +287,11 @@ static int store(int fd, const void *key, const void *value)
 
 static void set_filter(struct fl_sysctl_conf *conf, const struct fl_sysctl_name *name)
 {
-	const char *slash = strrchr(name->text, '/');
+	const char *slash = strrchr(name->text, '/'), *last = slash ? slash + 1 : name->text;
 	__u64 base[FL_SYSCTL_BASE / 8] = { 0 };
 	__u32 bit;
 
-	snprintf((char *)base, sizeof(base), "%s", slash ? slash + 1 : name->text);
+	memcpy(base, last, strnlen(last, sizeof(base)));
 	bit = fl_sysctl_filter_bit(base[0], base[1]);
 	conf->filter[bit / 64] |= 1ULL << (bit % 64);
 }
