@@ -280,32 +280,31 @@ void fairlead_burst_flush_control(struct fairlead_net *fn)
 	local_bh_enable();
 }
 
-/* Tracepoint probe: some worker on this CPU has finished a work item. Process context, preemption
- * off. Called for every work item of the machine, so the empty case is two loads. One probe for both
- * directions: the kernel calls a lone one directly. */
-static void on_execute_end(void *data, struct work_struct *work, work_func_t function)
-{
-	if (unlikely(this_cpu_read(slots.b.head))) {
-		struct burst *b;
-
-		local_bh_disable();
-		b = this_cpu_ptr(&slots.b);
-		if (b->head)
-			send(b, FAIRLEAD_STAT_FLUSH_END);
-		local_bh_enable();
-	}
-	fairlead_hold_run_over();
-}
-
-static void flush_this_cpu(struct work_struct *work)
+/* Send what this CPU holds. Any context in which softirqs may run. */
+static void flush_here(enum fairlead_stat why)
 {
 	struct burst *b;
 
 	local_bh_disable();
 	b = this_cpu_ptr(&slots.b);
 	if (b->head)
-		send(b, FAIRLEAD_STAT_FLUSH_GONE);
+		send(b, why);
 	local_bh_enable();
+}
+
+/* Tracepoint probe: some worker on this CPU has finished a work item. Process context, preemption
+ * off. Called for every work item of the machine, so the empty case is two loads. One probe for both
+ * directions: the kernel calls a lone one directly. */
+static void on_execute_end(void *data, struct work_struct *work, work_func_t function)
+{
+	if (unlikely(this_cpu_read(slots.b.head)))
+		flush_here(FAIRLEAD_STAT_FLUSH_END);
+	fairlead_hold_run_over();
+}
+
+static void flush_this_cpu(struct work_struct *work)
+{
+	flush_here(FAIRLEAD_STAT_FLUSH_GONE);
 }
 
 /*
