@@ -154,8 +154,10 @@ static void send(struct burst *held, enum fairlead_stat why)
 
 	rcu_read_lock();
 	trace_fairlead_flush(skb, skb_dst(skb)->dev, b.count, b.bytes, why, b.fn->netns);
-	if (b.count > 1)
+	if (b.count > 1) {
+		fairlead_hold_expect(b.sk, 0);
 		skb = merge(&b);
+	}
 	if (likely(skb)) {
 		/* The device may have gone since: then the dst points to another by now. */
 		skb->dev = skb_dst(skb)->dev;
@@ -293,13 +295,11 @@ static void flush_here(enum fairlead_stat why)
 }
 
 /* Tracepoint probe: some worker on this CPU has finished a work item. Process context, preemption
- * off. Called for every work item of the machine, so the empty case is two loads. One probe for both
- * directions: the kernel calls a lone one directly. */
+ * off. Called for every work item of the machine, so the empty case is one load. */
 static void on_execute_end(void *data, struct work_struct *work, work_func_t function)
 {
 	if (unlikely(this_cpu_read(slots.b.head)))
 		flush_here(FAIRLEAD_STAT_FLUSH_END);
-	fairlead_hold_run_over();
 }
 
 static void flush_this_cpu(struct work_struct *work)

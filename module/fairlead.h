@@ -69,10 +69,9 @@ unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb
 unsigned int fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb);
 void fairlead_receive_exit(void);
 
-/* hold.c: a peer's NAPI waits for the worker that decrypts */
+/* hold.c: a peer's NAPI waits until its CPU has time */
 int fairlead_hold_init(void);
 void fairlead_hold_exit(void);
-void fairlead_hold_run_over(void);
 void fairlead_hold_expect(const struct sock *sk, unsigned int n);
 
 /* hook.c: which datagrams are WireGuard's */

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Letting a peer's NAPI wait for the end of the worker that decrypts for it.
+ * Letting a peer's NAPI wait until its CPU has nothing better to do.
  *
  * wg_packet_decrypt_worker() schedules the peer's NAPI for each datagram, and BH is enabled after each:
  * the poll follows at once, finds one packet, and GRO has nothing to merge. Here the NAPI is taken
  * after the first such poll, as its driver takes it in an interrupt: napi_schedule_prep(). What the
- * worker schedules from then on changes nothing. When its run is over (burst.c finds that) a work item
- * gives the NAPI to the softirq, __napi_schedule(), and one poll finds all. The work item stands behind
- * the workers that are runnable already, so that what they decrypt meanwhile is in it, too: that is what
- * NAPI in a thread would do. After HOLD_NS a timer does it in any case.
+ * worker schedules from then on changes nothing. A thread of the lowest priority on the same CPU
+ * gives the NAPI to the softirq, __napi_schedule(), and one poll finds all. On a CPU that has nothing
+ * else to do that is when the worker has decrypted what there is; on a busy one, whatever waits
+ * there goes first: more is decrypted meanwhile, and more is merged the busier it gets. After HOLD_NS
+ * a timer does it in any case.
  *
- * Only where more than one datagram came in together: a lone one is not waited for.
+ * Only where more than one datagram came in together, or went out: then it is the answers that are worth
+ * merging. A lone one is not waited for.
  *
  * Context: a hold is taken in softirq on its own CPU, and given back by whoever exchanges the pointer for
- * NULL: the work item, the timer, a burst too many, the module's exit. Who owns NAPI_STATE_SCHED
- * keeps the NAPI from being deleted: napi_disable() waits for it.
+ * NULL: the thread, the timer, a burst too many, the module's exit. Who owns NAPI_STATE_SCHED
+ * keeps the NAPI from being deleted: napi_disable() waits for it. When a CPU goes away its thread is parked,
+ * and the timer moves.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -26,15 +29,15 @@
 #include <linux/jiffies.h>
 #include <linux/netdevice.h>
 #include <linux/sched.h>
+#include <linux/smpboot.h>
 #include <linux/tracepoint.h>
-#include <linux/workqueue.h>
 #include <net/sock.h>
 
 /*
  * A worker that always finds more must not keep what it has decrypted. WireGuard queues 1,024 packets a peer and
  * drops the next: so a hold ends after so many datagrams that came in bursts, and after a time in which no CPU
- * passes on many more that came one by one: what a thread would wait, which the scheduler lets run for 3 ms when
- * others are runnable.
+ * passes on many more that came one by one: about what a NAPI in a thread would wait for others to use up what
+ * the scheduler gives them at a time.
  */
 #define HOLD_DATAGRAMS 256
 #define HOLD_NS	       (3 * NSEC_PER_MSEC)
@@ -45,15 +48,14 @@
 
 struct hold {
 	struct napi_struct *napi[HOLDS]; /* NULL: none. Taken out with xchg() */
-	bool ending;			 /* what is polled now has waited already */
 	struct hrtimer timer;
-	struct work_struct work;
 };
 
 static DEFINE_PER_CPU(struct hold, holds);
+static DEFINE_PER_CPU(struct task_struct *, threads);
 static struct tracepoint *napi_poll;
 
-/* WireGuard devices that got a burst, by hash; a collision costs a hold. Read and written without a lock. */
+/* WireGuard devices that got or sent a burst, by hash; a collision costs a hold. Read and written without a lock. */
 static struct {
 	const void *priv; /* netdev_priv() */
 	unsigned long when;
@@ -74,7 +76,8 @@ static void give_back(struct hold *h)
 	}
 }
 
-/* n datagrams for sk, more than one, are about to be decrypted. BH off. */
+/* n datagrams for sk, more than one, are about to be decrypted; or n is 0, and a burst goes out, to which
+ * answers will come. BH off. */
 void fairlead_hold_expect(const struct sock *sk, unsigned int n)
 {
 	/* WireGuard's own struct, which is its device's private part. */
@@ -108,14 +111,14 @@ static void on_napi_poll(void *data, struct napi_struct *napi, int work, int bud
 	struct hold *h;
 	int i;
 
-	if (!(current->flags & PF_WQ_WORKER) || work >= budget || !napi->dev ||
-	    !expected(napi->dev))
+	if (work >= budget || !napi->dev || current == __this_cpu_read(threads) ||
+	    test_bit(NAPI_STATE_THREADED, &napi->state) || !expected(napi->dev))
 		return;
 	h = this_cpu_ptr(&holds);
 	for (i = 0; i < HOLDS && READ_ONCE(h->napi[i]); i++)
 		;
 	/* Asking for one that is scheduled again already would have it polled once more, for ever. */
-	if (i == HOLDS || READ_ONCE(h->ending) || test_bit(NAPI_STATE_SCHED, &napi->state) ||
+	if (i == HOLDS || test_bit(NAPI_STATE_SCHED, &napi->state) ||
 	    !napi_schedule_prep(napi))
 		return;
 	/* From here on it is ours. The timer of the hold before may still run, and end this one sooner. */
@@ -123,6 +126,7 @@ static void on_napi_poll(void *data, struct napi_struct *napi, int work, int bud
 	smp_mb(); /* a timer that was moved when its CPU went away may be just about to look, elsewhere */
 	if (!hrtimer_is_queued(&h->timer))
 		hrtimer_start(&h->timer, ns_to_ktime(HOLD_NS), HRTIMER_MODE_REL_PINNED);
+	wake_up_process(__this_cpu_read(threads));
 	r = RECENT(netdev_priv(napi->dev));
 	WRITE_ONCE(r->since, 0);
 	WRITE_ONCE(r->hold, h);
@@ -131,25 +135,35 @@ static void on_napi_poll(void *data, struct napi_struct *napi, int work, int bud
 		fairlead_count(fn, RX_HOLDS);
 }
 
-/* A worker on this CPU has finished a work item. If it is another worker's, the hold ends early, which is no
- * harm. Process context, preemption off; until fairlead_burst_exit(). */
-void fairlead_hold_run_over(void)
+static void thread_setup(unsigned int cpu)
 {
-	if (likely(!this_cpu_read(holds.napi[0])))
-		return;
-	schedule_work_on(smp_processor_id(), &this_cpu_ptr(&holds)->work);
+	sched_set_normal(current, MAX_NICE);
 }
 
-static void on_work(struct work_struct *work)
+static int thread_should_run(unsigned int cpu)
 {
-	struct hold *h = container_of(work, struct hold, work);
+	const struct hold *h = per_cpu_ptr(&holds, cpu);
 
+	for (int i = 0; i < HOLDS; i++)
+		if (READ_ONCE(h->napi[i]))
+			return true;
+	return false;
+}
+
+static void thread_run(unsigned int cpu)
+{
 	local_bh_disable();
-	WRITE_ONCE(h->ending, true);
-	give_back(h);
+	give_back(per_cpu_ptr(&holds, cpu));
 	local_bh_enable();
-	WRITE_ONCE(h->ending, false);
 }
+
+static struct smp_hotplug_thread hold_threads = {
+	.store = &threads,
+	.setup = thread_setup,
+	.thread_should_run = thread_should_run,
+	.thread_fn = thread_run,
+	.thread_comm = "fairlead/%u",
+};
 
 static enum hrtimer_restart on_timer(struct hrtimer *timer)
 {
@@ -165,35 +179,38 @@ static void find_tracepoint(struct tracepoint *tp, void *priv)
 
 int __init fairlead_hold_init(void)
 {
-	int cpu;
+	int err, cpu;
 
 	for_each_possible_cpu(cpu)
-	{
-		INIT_WORK(&per_cpu_ptr(&holds, cpu)->work, on_work);
 		fairlead_hrtimer_setup(&per_cpu_ptr(&holds, cpu)->timer, on_timer, CLOCK_MONOTONIC,
 				       HRTIMER_MODE_REL_PINNED);
-	}
 	for_each_kernel_tracepoint(find_tracepoint, NULL);
 	if (!napi_poll) {
 		pr_err("this kernel has no tracepoint napi_poll (CONFIG_TRACEPOINTS)\n");
 		return -EOPNOTSUPP;
 	}
-	return tracepoint_probe_register(napi_poll, on_napi_poll, NULL);
+	err = smpboot_register_percpu_thread(&hold_threads);
+	if (err)
+		return err;
+	err = tracepoint_probe_register(napi_poll, on_napi_poll, NULL);
+	if (err)
+		smpboot_unregister_percpu_thread(&hold_threads);
+	return err;
 }
 
-/* All hooks are gone: no device is expected any more. And nobody ends a run. */
+/* All hooks are gone: no device is expected any more. */
 void fairlead_hold_exit(void)
 {
 	int cpu;
 
 	tracepoint_probe_unregister(napi_poll, on_napi_poll, NULL);
 	tracepoint_synchronize_unregister();
+	smpboot_unregister_percpu_thread(&hold_threads);
 	for_each_possible_cpu(cpu)
 	{
 		struct hold *h = per_cpu_ptr(&holds, cpu);
 
 		hrtimer_cancel(&h->timer);
-		cancel_work_sync(&h->work);
 		local_bh_disable();
 		give_back(h);
 		local_bh_enable();

@@ -109,7 +109,6 @@ static int __init fairlead_init(void)
 	err = fairlead_hold_init();
 	if (err)
 		return err;
-	/* From here on runs end. */
 	err = fairlead_burst_init();
 	if (err)
 		goto err_hold;
