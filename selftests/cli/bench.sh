@@ -128,11 +128,11 @@ check "every sample is kept" jq -e '[.samples[] | select(.row == "stock")] | len
 check "what is absent keeps its reason" jq -e '.absent[0].reason == "cannot be set up here: no"' "$W/old.json"
 lines 40000 >"$W/cut"
 check_fails 5 "the measurement was cut off" "lines without an end are no result" collect "$W/cut"
-shared() { # the columns of one suite, out of two guests
+shared() { # the rounds of one suite, out of two guests
 	{
-		lines 40000 | grep -v '"column":"rr1"'
+		lines 40000 | grep -v '"round":2'
 		echo '{"type":"end"}'
-		lines 40000 | grep -v '"column":"tcp"'
+		lines 40000 | grep -v '"round":[13]'
 		[[ ! $1 ]] || echo "$1"
 	} | collect
 }
