@@ -118,8 +118,7 @@ static void on_napi_poll(void *data, struct napi_struct *napi, int work, int bud
 	for (i = 0; i < HOLDS && READ_ONCE(h->napi[i]); i++)
 		;
 	/* Asking for one that is scheduled again already would have it polled once more, for ever. */
-	if (i == HOLDS || test_bit(NAPI_STATE_SCHED, &napi->state) ||
-	    !napi_schedule_prep(napi))
+	if (i == HOLDS || test_bit(NAPI_STATE_SCHED, &napi->state) || !napi_schedule_prep(napi))
 		return;
 	/* From here on it is ours. The timer of the hold before may still run, and end this one sooner. */
 	WRITE_ONCE(h->napi[i], napi);

@@ -74,7 +74,7 @@ enum fairlead_stat {
 	FAIRLEAD_STAT_RX_SPLIT,		/* datagrams that these held */
 	FAIRLEAD_STAT_RX_LEFT,		/* merged packets that were left to the kernel to split */
 	FAIRLEAD_STAT_DROP_RX,		/* dropped on receipt: XFRM policy, or WireGuard refused */
-	FAIRLEAD_STAT_RX_HOLDS, /* times that a peer's NAPI waited for its decrypting worker */
+	FAIRLEAD_STAT_RX_HOLDS, /* times that a peer's NAPI waited for more to be decrypted */
 	__FAIRLEAD_STAT_MAX,
 };
 #define FAIRLEAD_STAT_MAX      (__FAIRLEAD_STAT_MAX - 1)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static const struct {
 	{ FAIRLEAD_STAT_RX_BURSTS, "rx_bursts", "received bursts, split just before WireGuard" },
 	{ FAIRLEAD_STAT_RX_SPLIT, "rx_split", "  datagrams in them" },
 	{ FAIRLEAD_STAT_RX_LEFT, "rx_left", "received bursts that the kernel split" },
-	{ FAIRLEAD_STAT_RX_HOLDS, "rx_holds", "deliveries that waited for the decrypting worker" },
+	{ FAIRLEAD_STAT_RX_HOLDS, "rx_holds", "deliveries that waited for more to be decrypted" },
 	{ FAIRLEAD_STAT_DROP_CSUM, "drop_csum", "dropped: no memory to complete a checksum" },
 	{ FAIRLEAD_STAT_DROP_RX, "drop_rx", "dropped: IPsec policy, or WireGuard refused it" },
 };
@@ -151,7 +152,6 @@ static int run_on(int argc, char **argv)
 	if (self) {
 		if ((mask & MODULE) && module_on(mesh) == FL_OK) {
 			done |= MODULE;
-			ret = fl_lanes_on(opt_interface, mesh->lanes);
 			if (!(mask & METRICS) && fl_metrics_module(true))
 				ret = FL_DEGRADED;
 		}
@@ -195,10 +195,8 @@ static int run_off(int argc, char **argv)
 
 	if (parts(argc, argv, &mask))
 		return FL_USAGE;
-	if (mask & MODULE) {
-		fl_lanes_off(opt_interface);
+	if (mask & MODULE)
 		ret = module_off();
-	}
 	if (mask & METRICS) {
 		err = fl_metrics_detach();
 		ret = ret ? ret : err;
@@ -223,23 +221,32 @@ struct lane_metrics {
 	bool pinned;
 };
 
-static void read_metrics(const struct fl_lane_wait lanes[FL_MESH_LANES], struct lane_metrics *m)
+static void read_metrics(struct lane_metrics *m)
 {
+	/* Not if_nametoindex(): the kernel starts modprobe for a name that is not there. */
+	struct if_nameindex *all = if_nameindex();
+
 	*m = (struct lane_metrics){ 0 };
 	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
-		if (i && lanes[i].flush_ns == -ENODEV)
+		const struct if_nameindex *found = all;
+		char name[IFNAMSIZ];
+
+		if (!fl_lane_name(opt_interface, i, name))
+			break;
+		while (found && found->if_index && strcmp(found->if_name, name) != 0)
+			found++;
+		if (i && (!found || !found->if_index))
 			continue;
-		m->pinned = fl_metrics_status(lanes[i].name, &m->of_node);
-		memcpy(m->name[m->n], lanes[i].name, sizeof(m->name[m->n]));
+		m->pinned = fl_metrics_status(name, &m->of_node);
+		memcpy(m->name[m->n], name, sizeof(name));
 		m->attached[m->n] = m->of_node.attached;
 		m->n_attached += m->of_node.attached;
 		m->n++;
 	}
+	if_freenameindex(all);
 }
 
-static void status_json(bool loaded, const struct fl_module_state *st,
-			const struct fl_lane_wait lanes[FL_MESH_LANES],
-			const struct lane_metrics *m)
+static void status_json(bool loaded, const struct fl_module_state *st, const struct lane_metrics *m)
 {
 	struct json_object *doc = fl_json_new(1), *mod = json_object_new_object(),
 			   *met = json_object_new_object(), *sub;
@@ -260,18 +267,6 @@ static void status_json(bool loaded, const struct fl_module_state *st,
 	json_object_object_add(mod, "ports", sub);
 	fl_json_int(mod, "namespaces", st->namespaces);
 	fl_json_int(mod, "receivers", st->receivers);
-	sub = json_object_new_array();
-	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
-		struct json_object *lane;
-
-		if (lanes[i].flush_ns < 0)
-			continue;
-		lane = json_object_new_object();
-		fl_json_str(lane, "interface", lanes[i].name);
-		fl_json_int(lane, "gro_flush_timeout_ns", lanes[i].flush_ns);
-		json_object_array_add(sub, lane);
-	}
-	json_object_object_add(mod, "lanes", sub);
 	sub = json_object_new_object();
 	for (size_t i = 0; i < N_STATS; i++)
 		fl_json_u64(sub, stats[i].name, st->stat[stats[i].stat]);
@@ -301,9 +296,7 @@ static void status_json(bool loaded, const struct fl_module_state *st,
 	fl_json_print(doc);
 }
 
-static void status_text(bool loaded, const struct fl_module_state *st,
-			const struct fl_lane_wait lanes[FL_MESH_LANES],
-			const struct lane_metrics *m)
+static void status_text(bool loaded, const struct fl_module_state *st, const struct lane_metrics *m)
 {
 	struct fl_table *t;
 	char name[16];
@@ -322,11 +315,6 @@ static void status_text(bool loaded, const struct fl_module_state *st,
 			printf(", merging what %u socket%s receive%s", st->receivers,
 			       st->receivers == 1 ? "" : "s", st->receivers == 1 ? "s" : "");
 		putchar('\n');
-	}
-	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
-		if (lanes[i].flush_ns > 0)
-			printf("lane:     %s waits up to %" PRId64 " us for more of a stream\n",
-			       lanes[i].name, lanes[i].flush_ns / 1000);
 	}
 	for (unsigned int on = 2; on-- > 0;) {
 		const char *before = on ? "metrics:  on " : "metrics:  not attached to ";
@@ -363,7 +351,6 @@ static void status_text(bool loaded, const struct fl_module_state *st,
 
 static int run_status(int argc, char **argv)
 {
-	struct fl_lane_wait lanes[FL_MESH_LANES];
 	struct fl_module_state st;
 	struct lane_metrics m;
 	char said[256];
@@ -376,12 +363,11 @@ static int run_status(int argc, char **argv)
 	if (err && err != -ENOENT)
 		return refused(err, said);
 	loaded = !err;
-	fl_lanes_read(opt_interface, lanes);
-	read_metrics(lanes, &m);
+	read_metrics(&m);
 	if (fl_json)
-		status_json(loaded, &st, lanes, &m);
+		status_json(loaded, &st, &m);
 	else
-		status_text(loaded, &st, lanes, &m);
+		status_text(loaded, &st, &m);
 	fl_module_state_free(&st);
 	return loaded && st.n_ports && m.n_attached == m.n ? FL_OK : FL_DEGRADED;
 }

@@ -31,18 +31,6 @@ void fl_module_state_free(struct fl_module_state *st);
 struct nlmsghdr;
 void fl_module_parse(const struct nlmsghdr *nlh, struct fl_module_state *st);
 
-/* lanes.c: what lanes wait to merge what they have decrypted, in the caller's network namespace.
- * first: the interface of lane 0.
- * fl_lanes_on(): 0 lanes means those that are there. FL_DEGRADED after saying what failed.
- * fl_lanes_off(): undoes only what fl_lanes_on() did. */
-struct fl_lane_wait {
-	char name[IFNAMSIZ];
-	int64_t flush_ns; /* gro_flush_timeout; -ENODEV: no such lane; other -errno: cannot tell */
-};
-void fl_lanes_read(const char *first, struct fl_lane_wait out[FL_MESH_LANES]);
-int fl_lanes_on(const char *first, unsigned int lanes);
-void fl_lanes_off(const char *first);
-
 /* load.c: the kernel's module loader. path NULL: where depmod put it. Prints what is wrong,
  * returns enum fl_exit. */
 int fl_module_load(const char *path);
