@@ -241,7 +241,7 @@ bench-curves: setup
 
 # Two versions of Fairlead under the same bench: BASE, and what is here. stock is measured with both and
 # must not differ. BENCH=quick: three rounds.
-compare_with = --rows 'stock module metrics both' --columns 'tcp udp1400 rr1 jumbo-tcp pod-tcp' $(if $(filter quick,$(BENCH)),--rounds 3)
+compare_with = --rows 'stock module metrics both' --columns 'tcp tcp8 udp1400 rr1 jumbo-tcp pod-tcp' $(if $(filter quick,$(BENCH)),--rounds 3)
 
 bench-compare: setup
 	$(if $(BASE),,$(error say with which version: make bench-compare BASE=<git ref>))
