@@ -142,6 +142,10 @@ check_fails 5 "the measurement was cut off" "unless one of them was cut off" sha
 hosts() { sed 's/"where":"lab"/"where":"hosts"/' <(lines 40000; echo '{"type":"end"}') | collect | jq -e '.cells[] | select(.row == "stock") | .median == 40.003'; }
 check "on two machines the CPU time of both counts" hosts
 
+mkdir "$W/busy"
+check_fails 1 "another bench writes into $W/busy: wait for it, or say --out DIR" "a second bench into the same folder is refused" \
+	flock "$W/busy" timeout 20 "$TOP/scripts/bench" run --out "$W/busy"
+
 # --- comparing, showing, plotting, reporting
 
 compared() { "$bench" compare "$1" "$2" >"$W/out"; }
