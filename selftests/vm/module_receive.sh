@@ -21,7 +21,6 @@ books_balance() {
 		.rx_merged + .rx_bursts == .rx_split' "$W/books" >/dev/null
 }
 
-hogs=()
 merges() { # $@ a command that must make bursts arrive
 	local before
 
@@ -96,6 +95,7 @@ threads() { ps -eo ni=,psr=,comm= | awk '$3 ~ "^fairlead/" { print $1, $3 == "fa
 check "by a thread on each CPU" test "$(pgrep -c '^fairlead/')" -eq "$(nproc)"
 check "of the lowest priority" test "$(threads)" = "19 1"
 # Whoever does not get the CPU cannot end a hold: a timer does.
+hogs=()
 for thread in $(pgrep '^fairlead/'); do chrt -i -p 0 "$thread"; done
 for ((cpu = 0; cpu < $(nproc); cpu++)); do taskset -c $cpu sh -c 'while :; do :; done' & hogs+=($!); done
 t=/sys/kernel/tracing

@@ -221,21 +221,26 @@ struct lane_metrics {
 	bool pinned;
 };
 
+/* Not if_nametoindex(): the kernel starts modprobe for a name that is not there. */
+static bool is_there(const struct if_nameindex *all, const char *name)
+{
+	for (; all && all->if_index; all++)
+		if (strcmp(all->if_name, name) == 0)
+			return true;
+	return false;
+}
+
 static void read_metrics(struct lane_metrics *m)
 {
-	/* Not if_nametoindex(): the kernel starts modprobe for a name that is not there. */
 	struct if_nameindex *all = if_nameindex();
 
 	*m = (struct lane_metrics){ 0 };
 	for (unsigned int i = 0; i < FL_MESH_LANES; i++) {
-		const struct if_nameindex *found = all;
 		char name[IFNAMSIZ];
 
 		if (!fl_lane_name(opt_interface, i, name))
 			break;
-		while (found && found->if_index && strcmp(found->if_name, name) != 0)
-			found++;
-		if (i && (!found || !found->if_index))
+		if (i && !is_there(all, name))
 			continue;
 		m->pinned = fl_metrics_status(name, &m->of_node);
 		memcpy(m->name[m->n], name, sizeof(name));
