@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -64,9 +65,19 @@ static void put(const char *file, int n)
 	close(fd);
 }
 
-/* Each writes its own numbers, and the event that has one must have its writer, too. */
-static void writer(int nr, int writes)
+/* So far, by all writers and by the reader: shared memory. */
+struct progress {
+	uint64_t written, read;
+};
+
+/*
+ * Each writes its own numbers, and the event that has one must have its writer, too. Together they go
+ * round the ring twice before they wait for the reader: however late it gets the CPU, it loses some
+ * and sees some.
+ */
+static void writer(int nr, int writes, struct progress *p)
 {
+	const int rest = 2 * FL_SYSCTL_EVENTS / WRITERS;
 	char name[FL_SYSCTL_COMM];
 	FILE *comm = fopen("/proc/self/comm", "w");
 
@@ -75,8 +86,11 @@ static void writer(int nr, int writes)
 		_exit(1);
 	for (int i = 0; i < writes; i++) {
 		put(FILE_OF("tcp_retries2"), 10 * (i % 20 + 1) + nr);
-		if (i % 16 == 15) /* so that the reader sees more than the end */
-			usleep(2000);
+		__atomic_add_fetch(&p->written, 1, __ATOMIC_SEQ_CST);
+		while (i % rest == rest - 1 &&
+		       __atomic_load_n(&p->written, __ATOMIC_SEQ_CST) >
+			       __atomic_load_n(&p->read, __ATOMIC_SEQ_CST) + FL_SYSCTL_EVENTS / 2)
+			usleep(200);
 	}
 	_exit(0);
 }
@@ -95,6 +109,8 @@ static void test_many_writers(void **state)
 {
 	const int writes = scaled(2000);
 	unsigned int seen = 0, lost = 0, running = WRITERS;
+	struct progress *progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct fl_sysctl_counts counts = { 0 };
 	struct fl_sysctl_event e;
 	struct fl_sysctl_slot slot;
@@ -102,11 +118,12 @@ static void test_many_writers(void **state)
 	uint64_t n = 0;
 
 	(void)state;
+	assert_ptr_not_equal(progress, MAP_FAILED);
 	watch(WATCHED);
 	assert_true(fl_guard_open(&g));
 	for (int i = 0; i < WRITERS; i++)
 		if (!fork())
-			writer(i, writes);
+			writer(i, writes, progress);
 	while (running || n < fl_guard_next(&g)) {
 		int status;
 
@@ -122,16 +139,17 @@ static void test_many_writers(void **state)
 			if (r == FL_GUARD_READ)
 				check_event(&e);
 			*(r == FL_GUARD_READ ? &seen : &lost) += 1;
-			n++;
+			__atomic_store_n(&progress->read, ++n, __ATOMIC_SEQ_CST);
 		}
 	}
 	assert_int_equal(seen + lost, WRITERS * writes);
-	assert_true(seen > 256);
+	assert_true(seen > FL_SYSCTL_EVENTS);
 	assert_true(fl_guard_slot(&g, 0, &slot, &counts));
 	assert_string_equal(slot.name, WATCHED);
 	assert_int_equal(counts.changed[FL_SYSCTL_BY_OTHER] + counts.same, WRITERS * writes);
 	fl_guard_close(&g);
 	unwatch();
+	munmap(progress, sizeof(*progress));
 }
 
 static __u32 link_id(__u32 *prog)
