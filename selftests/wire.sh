@@ -105,6 +105,8 @@ unwire_under_traffic() {
 # stream_start NAME NETNS ADDRESS: bytes to there until streams_end, which says whether all came.
 declare -A streams=()
 stream_start() {
+	# The server may have just been started.
+	poll 10 ip netns exec "$2" "$XFER" tcp "$3" 7000 1000 >/dev/null 2>&1
 	ip netns exec "$2" "$XFER" tcp "$3" 7000 1000000000000000 >"$W/$1.stream" 2>&1 &
 	streams[$1]=$!
 }
@@ -120,17 +122,9 @@ streams_end() {
 	return $bad
 }
 
-# come_and_go N: that often, at both ends, without being switched off before. Every time there are bursts.
-come_and_go() {
-	local i
-
-	for ((i = 0; i < $1; i++)); do
-		on $A && on $B || return
-		poll 20 bursts_both_ways || { status $A; status $B; return 1; }
-		rmmod fairlead || return
-	done
-}
-bursts_both_ways() { test "$(counter bursts $A)" -gt 0 -a "$(counter rx_merged $B)" -gt 0; }
+# come_and_go N: that often, at both ends, without being switched off before. Every time there are bursts. First among those
+# that want the CPU: else the traffic makes a second of it five.
+come_and_go() { nice -n -20 "$BUILD/selftests/vm/comego" "$1" $A $B; }
 
 # flowing: bursts are made from now on.
 flowing() {
