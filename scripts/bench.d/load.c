@@ -447,16 +447,17 @@ static void serve_one(int listener, int control)
 
 			if (poll(fds, 2, -1) < 0)
 				die("poll");
-			if (fds[0].revents) {
+			/* First: of a client that is gone, what waits at the listener is the next one. */
+			if (fds[1].revents) {
+				if (!read_all(control, &byte, 1))
+					break;
+				window_end(&r);
+				write_all(control, &r, sizeof(r));
+			} else {
 				int fd = accept_on(listener);
 
 				answer(fd, q.size);
 				close(fd);
-			} else if (read_all(control, &byte, 1)) {
-				window_end(&r);
-				write_all(control, &r, sizeof(r));
-			} else {
-				break;
 			}
 		}
 		break;
@@ -863,5 +864,8 @@ int main(int argc, char **argv)
 		run_rr(control, &q);
 		break;
 	}
+	/* Not before the server has seen it: it would take the next client's control connection for one of ours. */
+	shutdown(control, SHUT_WR);
+	(void)!recv(control, &byte, 1, 0);
 	return 0;
 }

@@ -68,7 +68,10 @@ client=$!
 connected() { [[ $(ss -Htn "sport = :51888" | wc -l) -ge 9 ]]; }
 check "load: a client at work" poll 5 connected
 kill -9 $client
+# Closely: the server must not take the next client for a connection of the last one.
+close_together() { local i; for ((i = 0; i < 300; i++)); do timeout 10 "$load" rr 127.0.0.1 51888 --warm 1 --time 1 || return; done; }
 check "load: what comes after a client that was killed is served" poll 5 "$load" rr 127.0.0.1 51888 --time 20
+check "load: one client right after another" close_together
 
 # --- statistics
 
