@@ -22,6 +22,7 @@ COLUMNS_ALL=(
 	'jumbo-tcp8|jumbo|tcp|--streams 8|byte|MTU 8920: TCP, 8 streams'
 	'jumbo6-tcp|jumbo6|tcp||byte|MTU 8920, IPv6: TCP, 1 stream'
 	'veth-tcp|veth|tcp||byte|plain veth: TCP, 1 stream'
+	'lossy-tcp|lossy|tcp||byte|wire that loses 1 packet in 1,000: TCP, 1 stream'
 	'pod-tcp|pod|tcp||byte|pod to pod: TCP, 1 stream'
 	'pod-udp1400|pod|udp|--size 1372|packet|pod to pod: UDP, 1400 B packets'
 	'pod-rr1|pod|rr|--size 1|round trip|pod to pod: request/response, 1 B'

@@ -64,7 +64,7 @@ struct request {
 	uint64_t warm_ns;
 	uint64_t time_ns;
 };
-#define MAGIC 0x666c6c33 /* fll3 */
+#define MAGIC 0x666c6c34 /* fll4 */
 
 /* What one end saw in its part of the measured time. */
 struct report {
@@ -72,6 +72,7 @@ struct report {
 	uint64_t busy_ns;
 	uint64_t received; /* bytes; for UDP datagrams, since the server started */
 	uint64_t mss;
+	uint64_t resent; /* segments, warm-up included */
 };
 
 static void die(const char *what)
@@ -368,9 +369,13 @@ static bool run_streams(const struct request *q, int control, bool server, bool 
 		window_end(r);
 	}
 	keep_time(false);
-	r->mss = 0;
-	if (!getsockopt(streams[0].fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+	r->mss = r->resent = 0;
+	for (unsigned int i = 0; i < q->streams; i++) {
+		if (getsockopt(streams[i].fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+			continue;
 		r->mss = sends ? info.tcpi_snd_mss : info.tcpi_rcv_mss;
+		r->resent += info.tcpi_total_retrans;
+	}
 	stop = true;
 	/* shutdown wakes threads that wait in send or recv; only then may the descriptor go. */
 	for (unsigned int i = 0; i < q->streams; i++) {
@@ -531,8 +536,8 @@ static void run_tcp(int control, const struct request *q)
 		exit(1);
 	}
 	result(q->direction == OUT ? theirs.ns : mine.ns, &mine, &theirs);
-	printf("\"bytes\":%llu,\"mss\":%llu}\n", (unsigned long long)bytes,
-	       (unsigned long long)mine.mss);
+	printf("\"bytes\":%llu,\"mss\":%llu,\"resent\":%llu}\n", (unsigned long long)bytes,
+	       (unsigned long long)mine.mss, (unsigned long long)(mine.resent + theirs.resent));
 }
 
 static struct report ask(int control)

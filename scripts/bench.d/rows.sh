@@ -41,6 +41,8 @@ declare -A ROW_TITLE=(
 COLUMNS_SOME='tcp tcp8 udp1400 rr1 jumbo-tcp pod-tcp'
 ROWS_KNOBS='grolist threaded defer flush bigtcp threaded-flush knobs'
 ROWS_SOME="$ROWS_KNOBS module-grolist module-threaded lanes"
+# Where threads sit behind a queue, a loss might matter more.
+declare -A COLUMNS_ALSO=([module-threaded]='lossy-tcp')
 
 # both SCRIPT: run by bash on both nodes, with $n and $o the number of this node and of the other, $me
 # and $other their addresses on the underlay, $D the node's directory.
@@ -225,7 +227,7 @@ ipsec()
 	keys=$(printf '%02x' $(seq "$2"))
 	both "aead='$1' key=0x$keys"'
 	modprobe -q esp4_offload || :
-	ip link add $OVERLAY_DEV type xfrm dev $UNDERLAY_DEV if_id 7
+	ip link add $OVERLAY_DEV type xfrm if_id 7
 	for d in 1:out:$me:$other 2:in:$other:$me 3:fwd:$other:$me; do
 		IFS=: read -r i dir src dst <<<"$d"
 		for all in 0.0.0.0/0 ::/0; do

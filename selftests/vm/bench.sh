@@ -32,15 +32,18 @@ nothing_left() { [[ ! $(ip netns list) ]] && ! grep -q '^fairlead ' /proc/module
 check "nothing is left" poll 5 nothing_left
 
 # Each condition of a column, once; long enough for something to arrive also in a guest that gets little of its host.
-ROUNDS=1 TIME=250 WARM=50 ONLY_ROWS="plain stock" ONLY_COLUMNS="udp1400 v6-rr1 jumbo-tcp veth-tcp pod-tcp pod-crr pod6-tcp" \
+ROUNDS=1 TIME=250 WARM=50 ONLY_ROWS="plain stock" ONLY_COLUMNS="udp1400 v6-rr1 jumbo-tcp veth-tcp lossy-tcp pod-tcp pod-crr pod6-tcp" \
 	"$guest" >"$W/lines" 2>"$W/err"
 check "it measures under all conditions" test $? -eq 0
-every_cell() { jq -e -s '[.[] | select(.type == "sample") | .column] | group_by(.) | map(length) == [2, 2, 2, 2, 2, 2, 2]' "$W/lines" ||
+every_cell() { jq -e -s '[.[] | select(.type == "sample") | .column] | group_by(.) | map(length) == [2, 2, 2, 2, 2, 2, 2, 2]' "$W/lines" ||
 	{ jq -c 'select(.type == "absent")' "$W/lines"; return 1; }; }
 check "each has a number, with and without the tunnel" every_cell
 mss() { jq -e -s --arg c "$1" --argjson m "$2" '[.[] | select(.column == $c and .type == "sample") | .mss] | unique == [$m]' "$W/lines"; }
 check "a jumbo column has jumbo segments" mss jumbo-tcp 8868
 check "pods have the MTU of the tunnel" mss pod-tcp 1368
 check "and with IPv6" mss pod6-tcp 1348
+lossy() { jq -e -s '[.[] | select(.column == "lossy-tcp" and .type == "sample") | .resent] | length == 2 and all(. > 0)' "$W/lines" ||
+	{ jq -c 'select(.column == "lossy-tcp")' "$W/lines"; return 1; }; }
+check "the wire that loses does" lossy
 
 done_testing
