@@ -3,10 +3,10 @@
  * Load for the bench, and what it cost.
  *
  *   load serve PORT                        be the other end of all of these; until killed
- *   load tcp HOST PORT [OPTION...]         streams; a row of the result counts what was received
- *   load udp HOST PORT [OPTION...]         datagrams, at the highest rate at which none is lost
- *   load rr  HOST PORT [OPTION...]         one request and its response at a time, on one connection
- *   load crr HOST PORT [OPTION...]         the same with a new connection for each
+ *   load tcp ADDRESS PORT [OPTION...]      streams; a row of the result counts what was received
+ *   load udp ADDRESS PORT [OPTION...]      datagrams, at the highest rate at which none is lost
+ *   load rr  ADDRESS PORT [OPTION...]      one request and its response at a time, on one connection
+ *   load crr ADDRESS PORT [OPTION...]      the same with a new connection for each
  *   load exec COMMAND [ARG...]             no load, but what a command costs, start of the program included
  *
  * Programs that do each of this exist. None reports the CPU time of exactly the measured part, that is,
@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -204,27 +203,33 @@ static void set_abort(int fd)
 		die("SO_LINGER");
 }
 
-static struct addrinfo *resolve(const char *host, const char *port, int type)
-{
-	struct addrinfo hints = { .ai_socktype = type }, *ai;
-	int err = getaddrinfo(host, port, &hints, &ai);
+/* Where the server is: an address, because a static program has no resolver. */
+static struct sockaddr_storage server_addr;
 
-	if (err) {
-		fprintf(stderr, "load: %s port %s: %s\n", host, port, gai_strerror(err));
-		exit(1);
+static bool parse_address(const char *host, uint16_t port)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)&server_addr;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&server_addr;
+
+	if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		return true;
 	}
-	return ai;
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1;
 }
 
-static int connect_to(const struct addrinfo *ai)
+static int connect_to_server(int type)
 {
-	int fd = socket(ai->ai_family, ai->ai_socktype, 0);
+	int fd = socket(server_addr.ss_family, type, 0);
 
 	if (fd < 0)
 		die("socket");
-	if (connect(fd, ai->ai_addr, ai->ai_addrlen))
+	if (connect(fd, (struct sockaddr *)&server_addr, sizeof(server_addr)))
 		die("connect");
-	if (ai->ai_socktype == SOCK_STREAM)
+	if (type == SOCK_STREAM)
 		set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	return fd;
 }
@@ -508,8 +513,6 @@ static _Noreturn void serve(uint16_t port)
 
 /* ---- the client ---------------------------------------------------------------------------------- */
 
-static struct addrinfo *stream_to, *datagram_to;
-
 static void result(uint64_t ns, const struct report *mine, const struct report *theirs)
 {
 	printf("{\"ns\":%llu,\"busy_ns\":%llu,\"peer_busy_ns\":%llu,", (unsigned long long)ns,
@@ -522,7 +525,7 @@ static void run_tcp(int control, const struct request *q)
 	uint64_t bytes = 0;
 
 	for (unsigned int i = 0; i < q->streams; i++)
-		streams[i].fd = connect_to(stream_to);
+		streams[i].fd = connect_to_server(SOCK_STREAM);
 	if (!run_streams(q, control, false, q->direction & OUT, q->direction & IN, &mine) ||
 	    !read_all(control, &theirs, sizeof(theirs)))
 		die_short("control");
@@ -602,11 +605,14 @@ static bool sustained(const struct burst *b, uint64_t rate)
 
 static void run_udp(int control, const struct request *q, uint64_t rate)
 {
-	uint64_t good = 0, bad = 0;
-	int fd = connect_to(datagram_to);
+	uint64_t good = 0, bad = 0, part = 10;
+	int fd = connect_to_server(SOCK_DGRAM);
 	struct burst b;
 
-	/* Double or halve until the limit lies between two rates, then close in. */
+	/*
+	 * Up or down until the limit lies between two rates, then close in. In small steps first: the rate to try
+	 * first is mostly that of the round before.
+	 */
 	for (int i = 0; i < 24 && (!good || !bad || bad - good > good / 20); i++) {
 		send_at(control, fd, q->size, rate, q->warm_ns, &b);
 		if (sustained(&b, rate))
@@ -616,7 +622,8 @@ static void run_udp(int control, const struct request *q, uint64_t rate)
 		if (good && bad)
 			rate = (good + bad) / 2;
 		else
-			rate = good ? rate * 3 / 2 : rate * 2 / 3;
+			rate = good ? rate + rate / part : rate - rate / (part + 1);
+		part = part > 4 ? part / 2 : 2;
 		if (rate < 100)
 			break;
 	}
@@ -653,7 +660,7 @@ static uint64_t transact_for(uint64_t ns, const struct request *q)
 
 	do {
 		if (fd < 0)
-			fd = connect_to(stream_to);
+			fd = connect_to_server(SOCK_STREAM);
 		transact(fd, q->size);
 		count++;
 		if (q->mode == CRR) {
@@ -717,7 +724,7 @@ static int run_command(char **argv)
 static void usage(FILE *f)
 {
 	fputs("Usage: load serve PORT\n"
-	      "       load tcp|udp|rr|crr HOST PORT [OPTION...]\n"
+	      "       load tcp|udp|rr|crr ADDRESS PORT [OPTION...]\n"
 	      "       load exec COMMAND [ARG...]     its cost on descriptor 3\n\n"
 	      "  --streams N       TCP connections at a time (default 1)\n"
 	      "  --direction D     out, in (the server sends) or both (default out)\n"
@@ -846,14 +853,13 @@ int main(int argc, char **argv)
 					   0;
 	if (!q.mode)
 		wrong("unknown load", argv[0]);
-	number("PORT", argv[2], 65535);
-	stream_to = resolve(argv[1], argv[2], SOCK_STREAM);
-	datagram_to = resolve(argv[1], argv[2], SOCK_DGRAM);
+	if (!parse_address(argv[1], number("PORT", argv[2], 65535)))
+		wrong("not an address:", argv[1]);
 	/* Whatever goes wrong, the next measurement must not wait for this one. Long: in the lab the
 	 * clock leaps while the guest waits for the host. */
 	signal(SIGALRM, gave_up);
 	alarm(60 + (unsigned int)((q.warm_ns + q.time_ns) / (10 * MSEC)));
-	control = connect_to(stream_to);
+	control = connect_to_server(SOCK_STREAM);
 	write_all(control, &q, sizeof(q));
 	if (!read_all(control, &byte, 1))
 		die_short("control");
