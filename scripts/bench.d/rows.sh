@@ -57,47 +57,53 @@ both()
 		a) vars+=" n=1 o=2 me=$UNDERLAY_A other=$UNDERLAY_B" ;;
 		b) vars+=" n=2 o=1 me=$UNDERLAY_B other=$UNDERLAY_A" ;;
 		esac
-		on $node bash -c "$vars"$'\n'"$1" || return
+		on_sh $node "$vars"$'\n'"$1" || return
 	done
 }
 
 # Addresses and routes once there is a $OVERLAY_DEV.
 # shellcheck disable=SC2016	# for the nodes
 ADDRESSES='
-	ip addr add 10.200.0.$n/24 dev $OVERLAY_DEV
-	ip addr add fd00:200::$n/64 dev $OVERLAY_DEV nodad
-	ip link set $OVERLAY_DEV mtu 1420 up
-	ip route add 10.244.$o.0/24 dev $OVERLAY_DEV
-	ip route add fd00:244:$o::/64 dev $OVERLAY_DEV'
+	ip -batch - <<-END
+		addr add 10.200.0.$n/24 dev $OVERLAY_DEV
+		addr add fd00:200::$n/64 dev $OVERLAY_DEV nodad
+		link set $OVERLAY_DEV mtu 1420 up
+		route add 10.244.$o.0/24 dev $OVERLAY_DEV
+		route add fd00:244:$o::/64 dev $OVERLAY_DEV
+	END'
 
 # No tunnel: the addresses lie on the underlay itself, with the MTU that a tunnel would leave.
 plain_up()
 {
 	# shellcheck disable=SC2016
 	both '
-	ip addr add 10.200.0.$n/32 dev $UNDERLAY_DEV
-	ip addr add fd00:200::$n/128 dev $UNDERLAY_DEV nodad
-	ip route add 10.200.0.$o/32 dev $UNDERLAY_DEV src 10.200.0.$n mtu 1420
-	ip route add fd00:200::$o/128 dev $UNDERLAY_DEV mtu 1420
-	ip route add 10.244.$o.0/24 via 10.200.0.$o dev $UNDERLAY_DEV onlink
-	ip route add fd00:244:$o::/64 via fd00:200::$o dev $UNDERLAY_DEV onlink'
+	ip -batch - <<-END
+		addr add 10.200.0.$n/32 dev $UNDERLAY_DEV
+		addr add fd00:200::$n/128 dev $UNDERLAY_DEV nodad
+		route add 10.200.0.$o/32 dev $UNDERLAY_DEV src 10.200.0.$n mtu 1420
+		route add fd00:200::$o/128 dev $UNDERLAY_DEV mtu 1420
+		route add 10.244.$o.0/24 via 10.200.0.$o dev $UNDERLAY_DEV onlink
+		route add fd00:244:$o::/64 via fd00:200::$o dev $UNDERLAY_DEV onlink
+	END'
 }
 plain_down()
 {
 	# shellcheck disable=SC2016
 	both '
-	ip route del 10.244.$o.0/24
-	ip route del fd00:244:$o::/64
-	ip route del 10.200.0.$o/32
-	ip route del fd00:200::$o/128
-	ip addr del 10.200.0.$n/32 dev $UNDERLAY_DEV
-	ip addr del fd00:200::$n/128 dev $UNDERLAY_DEV'
+	ip -batch - <<-END
+		route del 10.244.$o.0/24
+		route del fd00:244:$o::/64
+		route del 10.200.0.$o/32
+		route del fd00:200::$o/128
+		addr del 10.200.0.$n/32 dev $UNDERLAY_DEV
+		addr del fd00:200::$n/128 dev $UNDERLAY_DEV
+	END'
 }
 
 # shellcheck disable=SC2016
 WG_SET='
 	wg set $OVERLAY_DEV listen-port $PORT private-key $D/node.key \
-		peer "$(cat $D/other.pub)" endpoint $other:$PORT \
+		peer $(<$D/other.pub) endpoint $other:$PORT \
 		allowed-ips 10.200.0.$o/32,fd00:200::$o/128,10.244.$o.0/24,fd00:244:$o::/64'
 # shellcheck disable=SC2016
 stock_up() { both 'ip link add $OVERLAY_DEV type wireguard'"$WG_SET$ADDRESSES"; }
@@ -231,13 +237,13 @@ ipsec()
 	for d in 1:out:$me:$other 2:in:$other:$me 3:fwd:$other:$me; do
 		IFS=: read -r i dir src dst <<<"$d"
 		for all in 0.0.0.0/0 ::/0; do
-			ip xfrm policy add src $all dst $all dir $dir if_id 7 \
+			echo xfrm policy add src $all dst $all dir $dir if_id 7 \
 				tmpl src $src dst $dst proto esp reqid 7 mode tunnel
 		done
-		[ $dir = fwd ] || ip xfrm state add src $src dst $dst proto esp \
+		[ $dir = fwd ] || echo xfrm state add src $src dst $dst proto esp \
 			spi 0x70$([ $dir = out ] && echo $n || echo $o) reqid 7 mode tunnel if_id 7 \
 			replay-window 32 flag af-unspec aead "$aead" $key 128
-	done'"$ADDRESSES"
+	done | ip -batch -'"$ADDRESSES"
 }
 ipsec-gcm_up() { ipsec 'rfc4106(gcm(aes))' 20; }
 ipsec-chacha_up() { ipsec 'rfc7539esp(chacha20,poly1305)' 36; }
