@@ -94,7 +94,8 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 # ---- the module --------------------------------------------------------------------------------
 # One build directory a kernel, so that any number of them stand side by side. The sources are
-# linked into it, because kbuild writes its objects beside the sources.
+# linked into it, because kbuild writes its objects beside the sources. One at a time there: `module` and
+# `modules` may want the same kernel's.
 
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	  $(shell scripts/kernel kdir $(firstword $(KERNELS)) 2>/dev/null))
@@ -106,6 +107,7 @@ module:
 	release=$$(sed -n 's/^\#define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null); \
 	[ "$$release" ] || { echo "fairlead: $(KDIR) is not a kernel build directory: no release in include/generated/utsrelease.h; install linux-headers, or name one with KDIR=" >&2; exit 1; }; \
 	dir=$(BUILD)/module/$$release; mkdir -p $$dir/uapi; \
+	exec {lock}<$$dir; flock $$lock; \
 	for f in $(module_src); do [ -e $$dir/$${f#module/} ] || ln -sfn $(CURDIR)/$$f $$dir/$${f#module/}; done; \
 	$(MAKE) -C $(KDIR) M=$$dir V=$(or $(V),0) $(if $(W),W=$(W)) FL_VERSION=$(VERSION) \
 		$(if $(wildcard $(KDIR)/vmlinux),,CONFIG_DEBUG_INFO_BTF_MODULES=) modules $(if $(filter 1,$(V)),,| \
