@@ -67,7 +67,8 @@ check "an exit status" verdict 1 '1 passed, 1 failed' '! exit status 3' '^ +last
 script 'echo 1..2' 'echo ok 1 - a' 'kill -SEGV $$'
 check "a crash" verdict 1 '1 passed, 1 failed' '! killed by SIGSEGV'
 script '# timeout: 1' 'echo 1..2' 'echo ok 1 - a' 'sleep 1000'
-check "a time limit of its own" verdict 1 '1 passed, 1 failed' '! timed out after 1 s'
+check "a time limit of its own, and what it was waiting for" verdict 1 '1 passed, 1 failed' \
+	'! timed out after 1 s' '^ +[0-9]+ S \[.*\] bash .*/x\.sh' '^ +[0-9]+ S \[.*nanosleep.*\] sleep'
 script 'echo 1..1' 'echo ok 1 - a' 'echo Bail out! no more'
 check "bailing out" verdict 1 '1 passed, 1 failed' '! Bail out! no more'
 script 'echo 1..1' 'echo ok 1 - a' "exec -a left-$$ sleep 1000 &"
