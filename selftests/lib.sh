@@ -151,33 +151,28 @@ lib_last_number=10
 # up: its own mount, mkdir and so on start in a fraction of the time of the others' in a VM.
 lib_hold()
 {
-	local name=$1 pid ready
+	local name=$1 ready
 
 	if [[ ${lib_holder[$name]:-} ]]; then
 		echo "lib.sh: there is a node or pod '$name' already" >&2
 		return 1
 	fi
 	mkfifo "$lib_work/$name.ready"
-	# Open all the time: what is written while nobody has it open is lost with it.
-	exec {ready}<>"$lib_work/$name.ready"
 	# If this shell is killed by force, the holder dies with it.
 	setpriv --pdeathsig KILL unshare --net --mount --uts --propagation private \
-		busybox sh -c "set -e; $2; echo >$lib_work/$name.ready; exec /bin/sleep infinity" \
-		"$name" </dev/null >"$lib_work/$name.log" 2>&1 {ready}<&- &
-	pid=$!
-	lib_holder[$name]=$pid
-	until read -r -t 1 -u "$ready" _; do
-		if ! kill -0 "$pid" 2>/dev/null; then
-			echo "lib.sh: cannot make '$name':" >&2
-			cat "$lib_work/$name.log" >&2
-			exec {ready}<&-
-			rm -f "$lib_work/$name.ready"
-			unset "lib_holder[$name]"
-			return 1
-		fi
-	done
+		busybox sh -c "set -e; $2; echo >&3; exec /bin/sleep infinity 3>&-" \
+		"$name" </dev/null >"$lib_work/$name.log" 2>&1 3>"$lib_work/$name.ready" &
+	lib_holder[$name]=$!
+	exec {ready}<"$lib_work/$name.ready"
+	rm "$lib_work/$name.ready"
+	# A line, or the end if it died. No time limit: bash loses what comes at the moment when that is up.
+	if ! read -r -u "$ready" _; then
+		echo "lib.sh: cannot make '$name':" >&2
+		cat "$lib_work/$name.log" >&2
+		unset "lib_holder[$name]"
+	fi
 	exec {ready}<&-
-	rm -f "$lib_work/$name.ready"
+	[[ ${lib_holder[$name]:-} ]]
 }
 
 lib_release()
