@@ -59,11 +59,11 @@ struct request {
 	uint32_t direction;
 	uint32_t streams;
 	uint32_t size;
-	uint32_t pad;
+	uint32_t window; /* SO_RCVBUF of a stream's ends; 0: as the kernel sees fit */
 	uint64_t warm_ns;
 	uint64_t time_ns;
 };
-#define MAGIC 0x666c6c34 /* fll4 */
+#define MAGIC 0x666c6c35 /* fll5 */
 
 /* What one end saw in its part of the measured time. */
 struct report {
@@ -352,6 +352,8 @@ static bool run_streams(const struct request *q, int control, bool server, bool 
 	pthread_mutex_lock(&gate);
 	for (unsigned int i = 0; i < q->streams; i++) {
 		set_abort(streams[i].fd);
+		if (q->window)
+			set(streams[i].fd, SOL_SOCKET, SO_RCVBUF, q->window);
 		streams[i].received = 0;
 		if (receives)
 			start(&streams[i].receiver, receive_stream, &streams[i]);
@@ -605,7 +607,7 @@ static bool sustained(const struct burst *b, uint64_t rate)
 
 static void run_udp(int control, const struct request *q, uint64_t rate)
 {
-	uint64_t good = 0, bad = 0, part = 10;
+	uint64_t good = 0, bad = 0, part = 24;
 	int fd = connect_to_server(SOCK_DGRAM);
 	struct burst b;
 
@@ -613,8 +615,13 @@ static void run_udp(int control, const struct request *q, uint64_t rate)
 	 * Up or down until the limit lies between two rates, then close in. In small steps first: the rate to try
 	 * first is mostly that of the round before.
 	 */
-	for (int i = 0; i < 24 && (!good || !bad || bad - good > good / 20); i++) {
-		send_at(control, fd, q->size, rate, q->warm_ns, &b);
+	for (int i = 0; i < 24 && (!good || !bad || bad - good > good / 64); i++) {
+		/* What fails once may have been a hiccup, and the search would not come back up. */
+		for (int tries = 0; tries < 2; tries++) {
+			send_at(control, fd, q->size, rate, q->warm_ns, &b);
+			if (sustained(&b, rate))
+				break;
+		}
 		if (sustained(&b, rate))
 			good = rate;
 		else
@@ -627,7 +634,7 @@ static void run_udp(int control, const struct request *q, uint64_t rate)
 		if (rate < 100)
 			break;
 	}
-	for (rate = good ?: rate; rate >= 100; rate -= rate / 20) {
+	for (rate = good ?: rate; rate >= 100; rate -= rate / 64) {
 		send_at(control, fd, q->size, rate, q->time_ns, &b);
 		if (sustained(&b, rate))
 			break;
@@ -728,6 +735,7 @@ static void usage(FILE *f)
 	      "       load exec COMMAND [ARG...]     its cost on descriptor 3\n\n"
 	      "  --streams N       TCP connections at a time (default 1)\n"
 	      "  --direction D     out, in (the server sends) or both (default out)\n"
+	      "  --window BYTES    of the receive buffer of each stream (default: as the kernel sees fit)\n"
 	      "  --size BYTES      of a datagram, a request, a response (default 1)\n"
 	      "  --warm MS         before measuring; for udp: how long each rate is tried (default 50)\n"
 	      "  --time MS         to measure (default 200)\n"
@@ -781,6 +789,7 @@ int main(int argc, char **argv)
 {
 	static const struct option long_options[] = { { "streams", required_argument, NULL, 's' },
 						      { "direction", required_argument, NULL, 'd' },
+						      { "window", required_argument, NULL, 'W' },
 						      { "size", required_argument, NULL, 'l' },
 						      { "warm", required_argument, NULL, 'w' },
 						      { "time", required_argument, NULL, 't' },
@@ -814,6 +823,9 @@ int main(int argc, char **argv)
 								0;
 			if (!q.direction)
 				wrong("--direction is out, in or both, not", optarg);
+			break;
+		case 'W':
+			q.window = number("--window", optarg, 1 << 30);
 			break;
 		case 'l':
 			q.size = number("--size", optarg, 65507);

@@ -55,6 +55,7 @@ check_fails 2 "Usage: load serve" "load: nothing said" "$load"
 check_fails 2 "unknown load 'sctp'" "load: unknown" "$load" sctp ::1 1
 check_fails 2 "PORT must be 1 to 65535, not '70000'" "load: port that is none" "$load" serve 70000
 check_fails 2 "streams must be 1 to 1024, not '-1'" "load: fewer than no streams" "$load" tcp ::1 1 --streams -1
+check_fails 2 "window must be 1 to 1073741824, not '0'" "load: no window at all" "$load" tcp ::1 1 --window 0
 check_fails 2 "direction is out, in or both, not 'up'" "load: unknown direction" "$load" tcp ::1 1 --direction up
 check_fails 1 "load: connect: Connection refused" "load: nobody there" "$load" tcp 127.0.0.1 9
 "$load" serve 51888 &
@@ -63,6 +64,11 @@ listening() { [[ $(ss -Hltn "sport = :51888") ]]; }
 check_fails 1 "load: bind: Address already in use" "load: a port that is taken" eval 'poll 5 listening && "$load" serve 51888'
 check "load: many streams at a time" poll 5 eval '"$load" tcp 127.0.0.1 51888 --streams 500 --warm 10 --time 20 | jq -e ".bytes > 0"'
 # A client that is killed in the middle, as by its alarm, leaves a server that serves the next one.
+"$load" tcp 127.0.0.1 51888 --streams 3 --window 54321 --time 2000 >/dev/null &
+small=$!
+# The kernel doubles what it is told.
+check "load: a receive buffer of its own, at both ends" poll 5 eval '[[ $(ss -tnm "sport = :51888 or dport = :51888" | grep -c "rb$((2 * 54321)),") -eq 6 ]]'
+wait $small
 "$load" tcp 127.0.0.1 51888 --streams 8 --time 1000 &
 client=$!
 connected() { [[ $(ss -Htn "sport = :51888" | wc -l) -ge 9 ]]; }
