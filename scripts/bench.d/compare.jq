@@ -6,9 +6,9 @@ include "stats";
 def shown: . as $x | (fabs | if . >= 100 then $x | round elif . >= 10 then $x * 10 | round / 10 else $x * 100 | round / 100 end) | tostring;
 def signed: (if . > 0 then "+" else "" end) + shown + " %";
 
-($old[0].cells | map({key: "\(.row) \(.column)", value: .}) | from_entries) as $before |
+($old[0].cells | usual_error | map({key: "\(.row) \(.column)", value: .}) | from_entries) as $before |
 $new[0] as $d |
-[$d.cells[] | . as $c | $before["\(.row) \(.column)"] | select(.) |
+[$d.cells | usual_error[] | . as $c | $before["\(.row) \(.column)"] | select(.) |
 	{row, column, old: .median, new: $c.median} + verdict(.; $c; $d.better)] as $all |
 ([$all[] | select(.verdict != "same")] | sort_by(.percent | fabs) | reverse) as $moved |
 (["", "row", "column", "old", "new", "change", "noise"] | @tsv),

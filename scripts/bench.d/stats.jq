@@ -21,6 +21,12 @@ def times_better($base; $better):
 	if . == null or $base == null or . == 0 or $base == 0 then null
 	elif $better == "higher" then . / $base else $base / . end;
 
+# Of all cells: none has a smaller error than is usual in its column. Five rounds say little about the spread of one cell,
+# and one that happens to have none would be flagged for nothing.
+def usual_error:
+	(group_by(.column) | map({key: .[0].column, value: (map(.error / .median) | median)}) | from_entries) as $usual |
+	map(.error = ([.error, $usual[.column] * .median] | max));
+
 # Two cells: by how much the newer is better or worse, in percent, and whether that is more than noise.
 # Two standard errors of the difference would flag one cell in twenty of those that did not move; with a
 # hundred cells that is five false alarms, so it takes three, and 1 % besides.

@@ -164,6 +164,9 @@ check "less is better, and no failure" compared "$W/old.json" "$W/new.json"
 check "it names the cell and by how much" grep -Eq '^BETTER +stock +tcp +40 +30 +-25 %' "$W/out"
 worse() { "$bench" compare "$W/new.json" "$W/old.json" >"$W/out"; [[ $? -eq 3 ]] && grep -Eq '^WORSE +stock +tcp .*\+33.3 %' "$W/out" || { cat "$W/out"; return 1; }; }
 check "what became worse is status 3" worse
+jq '.cells |= map(if .column == "tcp" and .row != "stock" then .error = 0.02 * .median else . end)' "$W/old.json" >"$W/unsure.json"
+jq '.cells |= map(if .column == "tcp" and .row == "stock" then .median *= 1.03 else . end)' "$W/unsure.json" >"$W/lucky.json"
+check "a cell is no surer than its column" compared "$W/unsure.json" "$W/lucky.json"
 jq 'del(.cells[0])' "$W/old.json" >"$W/fewer.json"
 check "cells that only one of them has are counted" bash -c "'$bench' compare '$W/fewer.json' '$W/old.json' | grep -q 'not compared: 0 only in the old, 1 only in the new'"
 jq '.suite = "mesh"' "$W/old.json" >"$W/mesh.json"
