@@ -59,7 +59,7 @@ struct request {
 	uint32_t direction;
 	uint32_t streams;
 	uint32_t size;
-	uint32_t window; /* SO_RCVBUF of a stream's ends; 0: as the kernel sees fit */
+	uint32_t window; /* receive buffer of a stream's ends; 0: as the kernel sees fit */
 	uint64_t warm_ns;
 	uint64_t time_ns;
 };
@@ -353,7 +353,7 @@ static bool run_streams(const struct request *q, int control, bool server, bool 
 	for (unsigned int i = 0; i < q->streams; i++) {
 		set_abort(streams[i].fd);
 		if (q->window)
-			set(streams[i].fd, SOL_SOCKET, SO_RCVBUF, q->window);
+			set(streams[i].fd, SOL_SOCKET, SO_RCVBUFFORCE, q->window);
 		streams[i].received = 0;
 		if (receives)
 			start(&streams[i].receiver, receive_stream, &streams[i]);
