@@ -112,6 +112,13 @@ script "$lib" 'skip_all no moon' 'ok a'
 check "skip_all" verdict 0 '0 passed, 0 failed, 1 skipped'
 script "$lib" 'ok a' 'exit 0' done_testing
 check "a script that ends too early" verdict 1 '1 passed, 1 failed' '! no plan'
+# shellcheck disable=SC2016	# for the script
+script "$lib" 'lib_hold bad "echo why; false"' 'check "is not there" test $? -eq 1 -a -z "${lib_holder[bad]:-}"' \
+	'lib_hold good "sleep 1.5"' 'check "is there, however long that took" nsenter -t "${lib_holder[good]}" -n true' \
+	'check "once only" eval "! lib_hold good : 2>/dev/null"' done_testing
+run=(-v "$dir/x.sh")
+check "a node that cannot be made says why, one that is slow is waited for" verdict 0 '3 passed, 0 failed' "cannot make 'bad':" '^ +\| why$'
+run=("$dir/x.sh")
 script "$lib" "at_exit bash -c 'echo one >>$lib_work/order'" "at_exit bash -c 'echo two >>$lib_work/order'" \
 	'ok a' 'kill -TERM $$'
 check "cleaning up, also when it is killed" verdict 1 '1 passed, 1 failed'
