@@ -610,6 +610,7 @@ static void run_udp(int control, const struct request *q, uint64_t rate)
 	uint64_t good = 0, bad = 0, part = 24;
 	int fd = connect_to_server(SOCK_DGRAM);
 	struct burst b;
+	bool fits;
 
 	/*
 	 * Up or down until the limit lies between two rates, then close in. In small steps first: the rate to try
@@ -617,12 +618,12 @@ static void run_udp(int control, const struct request *q, uint64_t rate)
 	 */
 	for (int i = 0; i < 24 && (!good || !bad || bad - good > good / 64); i++) {
 		/* What fails once may have been a hiccup, and the search would not come back up. */
-		for (int tries = 0; tries < 2; tries++) {
+		fits = false;
+		for (int tries = 0; tries < 2 && !fits; tries++) {
 			send_at(control, fd, q->size, rate, q->warm_ns, &b);
-			if (sustained(&b, rate))
-				break;
+			fits = sustained(&b, rate);
 		}
-		if (sustained(&b, rate))
+		if (fits)
 			good = rate;
 		else
 			bad = rate;

@@ -63,12 +63,12 @@ at_exit kill $!
 listening() { [[ $(ss -Hltn "sport = :51888") ]]; }
 check_fails 1 "load: bind: Address already in use" "load: a port that is taken" eval 'poll 5 listening && "$load" serve 51888'
 check "load: many streams at a time" poll 5 eval '"$load" tcp 127.0.0.1 51888 --streams 500 --warm 10 --time 20 | jq -e ".bytes > 0"'
-# A client that is killed in the middle, as by its alarm, leaves a server that serves the next one.
 "$load" tcp 127.0.0.1 51888 --streams 3 --window 54321 --time 2000 >/dev/null &
 small=$!
 # The kernel doubles what it is told.
 check "load: a receive buffer of its own, at both ends" poll 5 eval '[[ $(ss -tnm "sport = :51888 or dport = :51888" | grep -c "rb$((2 * 54321)),") -eq 6 ]]'
 wait $small
+# A client that is killed in the middle, as by its alarm, leaves a server that serves the next one.
 "$load" tcp 127.0.0.1 51888 --streams 8 --time 1000 &
 client=$!
 connected() { [[ $(ss -Htn "sport = :51888" | wc -l) -ge 9 ]]; }
