@@ -15,6 +15,8 @@
 #define FAIRLEAD_WG_DATA      cpu_to_le32(4)
 #define FAIRLEAD_WG_KEEPALIVE 32 /* bytes */
 
+#define FAIRLEAD_HOOKS	      6 /* PRE_ROUTING, LOCAL_IN and POST_ROUTING of two families */
+
 /* Written with this_cpu_inc() from any context, read as sums that may be a moment apart. */
 struct fairlead_stats {
 	unsigned long count[__FAIRLEAD_STAT_MAX];
@@ -29,9 +31,11 @@ struct fairlead_stats {
 struct fairlead_net {
 	DECLARE_BITMAP(ports, 65536); /* UDP source ports, host order */
 	struct fairlead_stats __percpu *stats;
+	struct fairlead_routes __percpu *routes;
 	struct list_head receivers; /* sockets that merge; see receive.c */
 	unsigned int netns;	    /* inode of the namespace */
 	bool hooked;
+	struct nf_hook_ops hooks[FAIRLEAD_HOOKS];
 };
 
 /* NULL until the namespace has switched coalescing on once. */
@@ -60,23 +64,37 @@ unsigned int fairlead_burst_take(struct fairlead_net *fn, struct sk_buff *skb,
 void fairlead_burst_flush_control(struct fairlead_net *fn);
 void fairlead_burst_flush_all(void);
 
+/* As GRO's frag_list mode leaves it, be it ours or the device's (rx-gro-list). */
+static inline bool fairlead_merged(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) && (skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST) &&
+	       (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4);
+}
+
 /* receive.c: merging at GRO, splitting before WireGuard */
 void fairlead_receive_attach(struct fairlead_net *fn, struct sock *sk);
 unsigned int fairlead_receive_count(struct fairlead_net *fn);
 void fairlead_receive_forget(struct fairlead_net *fn);
-unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb,
-				    const struct nf_hook_state *state, unsigned int hlen);
+unsigned int fairlead_receive_take(struct fairlead_net *fn, struct sk_buff *skb,
+				   const struct nf_hook_state *state, unsigned int hlen);
 unsigned int fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb);
 void fairlead_receive_exit(void);
 
+/* route.c: input routes, remembered */
+int fairlead_route_init(struct fairlead_net *fn);
+bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, const void *ip, bool v6);
+void fairlead_route_learn(struct fairlead_net *fn, struct sk_buff *skb, bool v6);
+void fairlead_route_forget(struct fairlead_net *fn);
+
 /* hold.c: a peer's NAPI waits until its CPU has time */
+DECLARE_PER_CPU(unsigned int, fairlead_polls);
 int fairlead_hold_init(void);
 void fairlead_hold_exit(void);
 void fairlead_hold_expect(const struct sock *sk, unsigned int n);
 
 /* hook.c: which datagrams are WireGuard's */
-int fairlead_hook_register(struct net *net);
-void fairlead_hook_unregister(struct net *net);
+int fairlead_hook_register(struct net *net, struct fairlead_net *fn);
+void fairlead_hook_unregister(struct net *net, struct fairlead_net *fn);
 unsigned int fairlead_hook_count(void);
 
 /* netlink.c */

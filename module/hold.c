@@ -55,6 +55,9 @@ static DEFINE_PER_CPU(struct hold, holds);
 static DEFINE_PER_CPU(struct task_struct *, threads);
 static struct tracepoint *napi_poll;
 
+/* Polls of any NAPI that ended on this CPU. */
+DEFINE_PER_CPU(unsigned int, fairlead_polls);
+
 /* WireGuard devices that got or sent a burst, by hash; a collision costs a hold. Read and written without a lock. */
 static struct {
 	const void *priv; /* netdev_priv() */
@@ -111,6 +114,7 @@ static void on_napi_poll(void *data, struct napi_struct *napi, int work, int bud
 	struct hold *h;
 	int i;
 
+	this_cpu_inc(fairlead_polls);
 	/* One that found nothing counts as well: without those a stream costs 8 % more, at MTU 8920 14 %. */
 	if (work >= budget || !napi->dev || current == __this_cpu_read(threads) ||
 	    test_bit(NAPI_STATE_THREADED, &napi->state) || !expected(napi->dev))

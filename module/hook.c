@@ -22,6 +22,9 @@
 #include <net/netfilter/nf_conntrack.h>
 #endif
 
+#define HLEN4 (sizeof(struct iphdr) + sizeof(struct udphdr))
+#define HLEN6 (sizeof(struct ipv6hdr) + sizeof(struct udphdr))
+
 static bool unconfirmed(const struct sk_buff *skb)
 {
 #if IS_ENABLED(CONFIG_NF_CONNTRACK)
@@ -84,43 +87,30 @@ pass:
 	return NF_ACCEPT;
 }
 
-static unsigned int hook4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+static unsigned int out4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	const unsigned int hlen = sizeof(struct iphdr) + sizeof(struct udphdr);
 	const struct iphdr *iph = ip_hdr(skb);
-	struct fairlead_net *fn;
+	struct fairlead_net *fn = priv;
 
 	if (iph->protocol != IPPROTO_UDP || iph->ihl != 5 || ip_is_fragment(iph) ||
-	    skb_headlen(skb) < hlen || skb_transport_offset(skb) != sizeof(struct iphdr))
+	    skb_headlen(skb) < HLEN4 || skb_transport_offset(skb) != sizeof(struct iphdr) ||
+	    !test_bit(ntohs(udp_hdr(skb)->source), fn->ports) || ipv4_is_multicast(iph->daddr) ||
+	    ipv4_is_lbcast(iph->daddr))
 		return NF_ACCEPT;
-	fn = fairlead_pernet(state->net);
-	if (!fn || !test_bit(ntohs(udp_hdr(skb)->source), fn->ports) ||
-	    ipv4_is_multicast(iph->daddr) || ipv4_is_lbcast(iph->daddr))
-		return NF_ACCEPT;
-	return wireguard(fn, skb, state, hlen);
+	return wireguard(fn, skb, state, HLEN4);
 }
 
-static unsigned int hook6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+static unsigned int out6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	const unsigned int hlen = sizeof(struct ipv6hdr) + sizeof(struct udphdr);
 	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
-	struct fairlead_net *fn;
+	struct fairlead_net *fn = priv;
 
-	if (ip6h->nexthdr != IPPROTO_UDP || skb_headlen(skb) < hlen ||
-	    skb_transport_offset(skb) != sizeof(struct ipv6hdr))
-		return NF_ACCEPT;
-	fn = fairlead_pernet(state->net);
-	if (!fn || !test_bit(ntohs(udp_hdr(skb)->source), fn->ports) ||
+	if (ip6h->nexthdr != IPPROTO_UDP || skb_headlen(skb) < HLEN6 ||
+	    skb_transport_offset(skb) != sizeof(struct ipv6hdr) ||
+	    !test_bit(ntohs(udp_hdr(skb)->source), fn->ports) ||
 	    ipv6_addr_is_multicast(&ip6h->daddr))
 		return NF_ACCEPT;
-	return wireguard(fn, skb, state, hlen);
-}
-
-/* As GRO's frag_list mode leaves it, be it ours or the device's (rx-gro-list). */
-static bool merged(const struct sk_buff *skb)
-{
-	return skb_is_gso(skb) && (skb_shinfo(skb)->gso_type & SKB_GSO_FRAGLIST) &&
-	       (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4);
+	return wireguard(fn, skb, state, HLEN6);
 }
 
 /* Will the stack give it to the socket that is bound to the port, and is nothing left to be done on
@@ -132,50 +122,100 @@ static bool plain_delivery(const struct sk_buff *skb, const struct nf_hook_state
 	       !rcu_access_pointer(state->net->bpf.run_array[NETNS_BPF_SK_LOOKUP]);
 }
 
+/* An unfragmented datagram for a port of ours, without options, its headers linear? */
+static bool for_us4(const struct fairlead_net *fn, const struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	return iph->protocol == IPPROTO_UDP && iph->ihl == 5 && !ip_is_fragment(iph) &&
+	       skb_headlen(skb) >= HLEN4 && skb_transport_offset(skb) == sizeof(struct iphdr) &&
+	       test_bit(ntohs(udp_hdr(skb)->dest), fn->ports);
+}
+
+static bool for_us6(const struct fairlead_net *fn, const struct sk_buff *skb)
+{
+	return ipv6_hdr(skb)->nexthdr == IPPROTO_UDP && skb_headlen(skb) >= HLEN6 &&
+	       skb_transport_offset(skb) == sizeof(struct ipv6hdr) &&
+	       test_bit(ntohs(udp_hdr(skb)->dest), fn->ports);
+}
+
 static unsigned int in4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	const unsigned int hlen = sizeof(struct iphdr) + sizeof(struct udphdr);
-	const struct iphdr *iph = ip_hdr(skb);
-	struct fairlead_net *fn;
+	struct fairlead_net *fn = priv;
 
-	if (!merged(skb) || iph->protocol != IPPROTO_UDP || iph->ihl != 5 ||
-	    skb_headlen(skb) < hlen || skb_transport_offset(skb) != sizeof(struct iphdr))
+	if (!for_us4(fn, skb))
 		return NF_ACCEPT;
-	fn = fairlead_pernet(state->net);
-	if (!fn || !test_bit(ntohs(udp_hdr(skb)->dest), fn->ports))
-		return NF_ACCEPT;
-	if (!plain_delivery(skb, state) || inet_sdif(skb) ||
-	    skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST))
-		return fairlead_receive_leave(fn, skb);
-	return fairlead_receive_split(fn, skb, state, hlen);
+	fairlead_route_learn(fn, skb, false);
+	if (plain_delivery(skb, state) && !inet_sdif(skb) &&
+	    !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) &&
+	    fairlead_receive_take(fn, skb, state, HLEN4) == NF_STOLEN)
+		return NF_STOLEN;
+	return fairlead_merged(skb) ? fairlead_receive_leave(fn, skb) : NF_ACCEPT;
 }
 
 static unsigned int in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	const unsigned int hlen = sizeof(struct ipv6hdr) + sizeof(struct udphdr);
-	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
-	struct fairlead_net *fn;
+	struct fairlead_net *fn = priv;
 
-	if (!merged(skb) || ip6h->nexthdr != IPPROTO_UDP || skb_headlen(skb) < hlen ||
-	    skb_transport_offset(skb) != sizeof(struct ipv6hdr))
+	if (!for_us6(fn, skb))
 		return NF_ACCEPT;
-	fn = fairlead_pernet(state->net);
-	if (!fn || !test_bit(ntohs(udp_hdr(skb)->dest), fn->ports))
-		return NF_ACCEPT;
-	if (!plain_delivery(skb, state) || inet6_sdif(skb) || ipv6_addr_is_multicast(&ip6h->daddr))
-		return fairlead_receive_leave(fn, skb);
-	return fairlead_receive_split(fn, skb, state, hlen);
+	fairlead_route_learn(fn, skb, true);
+	if (plain_delivery(skb, state) && !inet6_sdif(skb) &&
+	    !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr) &&
+	    fairlead_receive_take(fn, skb, state, HLEN6) == NF_STOLEN)
+		return NF_STOLEN;
+	return fairlead_merged(skb) ? fairlead_receive_leave(fn, skb) : NF_ACCEPT;
 }
 
-static const struct nf_hook_ops hook_ops[] = {
+/* Is hook the only one? Then nobody misses a packet that does not come there. RCU read side. */
+static bool only(struct nf_hook_entries __rcu *const *at, nf_hookfn *hook)
+{
+	const struct nf_hook_entries *entries = rcu_dereference(*at);
+
+	return entries && entries->num_hook_entries == 1 && entries->hooks[0].hook == hook;
+}
+
+static unsigned int pre4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct fairlead_net *fn = priv;
+
+	if (!for_us4(fn, skb) || !fairlead_route_use(fn, skb, ip_hdr(skb), false) ||
+	    !only(&state->net->nf.hooks_ipv4[NF_INET_LOCAL_IN], in4) || !plain_delivery(skb, state))
+		return NF_ACCEPT;
+	return fairlead_receive_take(fn, skb, state, HLEN4);
+}
+
+static unsigned int pre6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	struct fairlead_net *fn = priv;
+
+	if (!for_us6(fn, skb) || !fairlead_route_use(fn, skb, ipv6_hdr(skb), true) ||
+	    !only(&state->net->nf.hooks_ipv6[NF_INET_LOCAL_IN], in6) || !plain_delivery(skb, state))
+		return NF_ACCEPT;
+	return fairlead_receive_take(fn, skb, state, HLEN6);
+}
+
+static const struct nf_hook_ops hook_ops[FAIRLEAD_HOOKS] = {
 	{
-		.hook = hook4,
+		.hook = pre4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP_PRI_LAST,
+	},
+	{
+		.hook = pre6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_LAST,
+	},
+	{
+		.hook = out4,
 		.pf = NFPROTO_IPV4,
 		.hooknum = NF_INET_POST_ROUTING,
 		.priority = NF_IP_PRI_LAST,
 	},
 	{
-		.hook = hook6,
+		.hook = out6,
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_POST_ROUTING,
 		.priority = NF_IP6_PRI_LAST,
@@ -202,18 +242,23 @@ unsigned int fairlead_hook_count(void)
 	return atomic_read(&n_hooked);
 }
 
-int fairlead_hook_register(struct net *net)
+int fairlead_hook_register(struct net *net, struct fairlead_net *fn)
 {
-	int err = nf_register_net_hooks(net, hook_ops, ARRAY_SIZE(hook_ops));
+	int err;
 
+	for (int i = 0; i < FAIRLEAD_HOOKS; i++) {
+		fn->hooks[i] = hook_ops[i];
+		fn->hooks[i].priv = fn;
+	}
+	err = nf_register_net_hooks(net, fn->hooks, FAIRLEAD_HOOKS);
 	if (!err)
 		atomic_inc(&n_hooked);
 	return err;
 }
 
 /* The hooks may still run on other CPUs until an RCU grace period has passed. */
-void fairlead_hook_unregister(struct net *net)
+void fairlead_hook_unregister(struct net *net, struct fairlead_net *fn)
 {
-	nf_unregister_net_hooks(net, hook_ops, ARRAY_SIZE(hook_ops));
+	nf_unregister_net_hooks(net, fn->hooks, FAIRLEAD_HOOKS);
 	atomic_dec(&n_hooked);
 }

@@ -43,7 +43,8 @@ struct fairlead_net *fairlead_pernet_get(struct net *net)
 	INIT_LIST_HEAD(&fn->receivers);
 	fn->netns = net->ns.inum;
 	fn->stats = alloc_percpu_gfp(struct fairlead_stats, GFP_KERNEL_ACCOUNT);
-	if (!fn->stats) {
+	if (!fn->stats || fairlead_route_init(fn)) {
+		free_percpu(fn->stats);
 		kfree(fn);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -66,7 +67,7 @@ static void __net_exit fairlead_pre_exit(struct net *net)
 
 	if (!fn || !fn->hooked)
 		return;
-	fairlead_hook_unregister(net);
+	fairlead_hook_unregister(net, fn);
 	fn->hooked = false;
 }
 
@@ -86,6 +87,8 @@ static void __net_exit fairlead_exit_batch(struct list_head *nets)
 		if (!fn)
 			continue;
 		fairlead_receive_forget(fn);
+		fairlead_route_forget(fn);
+		free_percpu(fn->routes);
 		free_percpu(fn->stats);
 		kfree(fn);
 	}

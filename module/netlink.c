@@ -63,16 +63,17 @@ static int set(struct net *net, const unsigned long *ports, bool any)
 		return PTR_ERR_OR_ZERO(fn);
 	bitmap_copy(fn->ports, ports, 65536);
 	if (any && !fn->hooked) {
-		err = fairlead_hook_register(net);
+		err = fairlead_hook_register(net, fn);
 		if (err)
 			bitmap_zero(fn->ports, 65536);
 		else
 			fn->hooked = true;
 	} else if (!any && fn->hooked) {
-		fairlead_hook_unregister(net);
+		fairlead_hook_unregister(net, fn);
 		fn->hooked = false;
 		synchronize_net();
 		fairlead_burst_flush_all();
+		fairlead_route_forget(fn);
 	}
 	return err;
 }

@@ -116,6 +116,25 @@ static bool wanted(const struct fairlead_net *fn, const struct sock *sk, const s
 	       skb->dev->features & NETIF_F_GRO_FRAGLIST;
 }
 
+static DEFINE_PER_CPU(
+	struct {
+		unsigned int last;   /* polls when the last datagram came */
+		unsigned long burst; /* jiffies when more than one came in a poll */
+	},
+	arrivals);
+
+/* Is a datagram that comes in now worth keeping? Where polls brought one each for the last two ticks, the next one
+ * will be alone as well. BH off. */
+static bool expected(void)
+{
+	unsigned int polls = this_cpu_read(fairlead_polls);
+
+	if (this_cpu_read(arrivals.last) == polls)
+		this_cpu_write(arrivals.burst, jiffies);
+	this_cpu_write(arrivals.last, polls);
+	return time_before_eq(jiffies, this_cpu_read(arrivals.burst) + 2);
+}
+
 /* Returns the datagram that GRO must pass on now, if any. With flush set in skb's control block, skb
  * itself is not to be held. */
 static struct sk_buff *gro_receive(struct sock *sk, struct list_head *head, struct sk_buff *skb)
@@ -134,7 +153,7 @@ static struct sk_buff *gro_receive(struct sock *sk, struct list_head *head, stru
 
 	data = skb_gro_header(skb, off + sizeof(__le32), off);
 	udp = data ? (const void *)(data - sizeof(*udp)) : NULL;
-	if (!udp || !wanted(fn, sk, skb) || !mergeable(skb, udp, ulen, v6))
+	if (!udp || !wanted(fn, sk, skb) || !mergeable(skb, udp, ulen, v6) || !expected())
 		NAPI_GRO_CB(skb)->flush = 1;
 
 	list_for_each_entry(p, head, list)
@@ -189,23 +208,28 @@ static struct sock *find_receiver(struct fairlead_net *fn, u16 port, int family)
 	return NULL;
 }
 
-/* A raw socket for UDP gets a copy of every datagram, and gets it further on. */
+/* A raw socket for UDP gets a copy of every datagram, and gets it further on. RCU read side. */
 static bool raw_listens(struct net *net, int family)
 {
 	u32 hash = raw_hashfunc(net, IPPROTO_UDP);
+	struct hlist_head *bucket = &raw_v4_hashinfo.ht[hash];
+	struct sock *sk;
 
 #if IS_ENABLED(CONFIG_IPV6)
 	if (family == AF_INET6)
-		return !hlist_empty(&raw_v6_hashinfo.ht[hash]);
+		bucket = &raw_v6_hashinfo.ht[hash];
 #endif
-	return !hlist_empty(&raw_v4_hashinfo.ht[hash]);
+	/* Others' are there as well, such as the one of a ping(8) in another namespace. */
+	sk_for_each_rcu(sk, bucket) if (net_eq(sock_net(sk), net) &&
+					inet_sk(sk)->inet_num == IPPROTO_UDP) return true;
+	return false;
 }
 
 static bool splittable(const struct sk_buff *skb, unsigned int hlen)
 {
 	const struct sk_buff *seg;
 
-	if (skb_cloned(skb) || skb_shared(skb) || !skb_has_frag_list(skb))
+	if (!fairlead_merged(skb) || skb_cloned(skb) || skb_shared(skb) || !skb_has_frag_list(skb))
 		return false;
 	for (seg = skb_shinfo(skb)->frag_list; seg; seg = seg->next) {
 		if (skb_cloned(seg) || skb_shared(seg) || skb_headroom(seg) < hlen)
@@ -373,37 +397,52 @@ unsigned int fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb
 	return NF_ACCEPT;
 }
 
+/* Is a datagram that came by itself as long as its header says? IPv6's needs a checksum. */
+static bool whole(const struct sk_buff *skb, unsigned int hlen, int family)
+{
+	const struct udphdr *uh = udp_hdr(skb);
+
+	return skb->len - hlen + sizeof(*uh) == ntohs(uh->len) && (uh->check || family == AF_INET);
+}
+
 /*
- * skb is a merged packet with hlen bytes of IP and UDP header in its linear part, for a port of ours.
- * Returns the verdict: NF_STOLEN after WireGuard has got each datagram, in their order. RCU read side.
+ * skb has hlen bytes of IP and UDP header in its linear part, is for a port of ours and has its route. Returns
+ * the verdict: NF_STOLEN after WireGuard has got it, or each datagram of a merged packet, in their order;
+ * NF_ACCEPT if the stack must see to it. RCU read side.
  */
-unsigned int fairlead_receive_split(struct fairlead_net *fn, struct sk_buff *skb,
-				    const struct nf_hook_state *state, unsigned int hlen)
+unsigned int fairlead_receive_take(struct fairlead_net *fn, struct sk_buff *skb,
+				   const struct nf_hook_state *state, unsigned int hlen)
 {
 	const int family = state->pf == NFPROTO_IPV6 ? AF_INET6 : AF_INET;
 	struct sock *sk = find_receiver(fn, ntohs(udp_hdr(skb)->dest), family);
 	int (*encap_rcv)(struct sock * sk, struct sk_buff * skb);
-	unsigned int n;
+	const bool merged = skb_is_gso(skb);
+	unsigned int n = 1;
 	bool raw;
 
 	encap_rcv = sk ? READ_ONCE(udp_sk(sk)->encap_rcv) : NULL;
 	raw = unlikely(raw_listens(state->net, family));
-	if (!encap_rcv || !splittable(skb, hlen) || !skb_csum_unnecessary(skb) ||
-	    (!raw && !policy_allows(sk, skb, family))) {
-		return fairlead_receive_leave(fn, skb);
-	}
+	if (!encap_rcv || !skb_csum_unnecessary(skb) ||
+	    !(merged ? splittable(skb, hlen) : whole(skb, hlen, family) && !raw) ||
+	    (!raw && !policy_allows(sk, skb, family)))
+		return NF_ACCEPT;
 
 	local_bh_disable();
-	skb->next = split(skb, hlen, family, &n);
-	trace_fairlead_receive(skb, skb->dev, n, FAIRLEAD_STAT_RX_BURSTS, fn->netns);
-	fairlead_count(fn, RX_BURSTS);
-	this_cpu_add(fn->stats->count[FAIRLEAD_STAT_RX_SPLIT], n);
+	if (merged) {
+		skb->next = split(skb, hlen, family, &n);
+		trace_fairlead_receive(skb, skb->dev, n, FAIRLEAD_STAT_RX_BURSTS, fn->netns);
+		fairlead_count(fn, RX_BURSTS);
+		this_cpu_add(fn->stats->count[FAIRLEAD_STAT_RX_SPLIT], n);
+	} else {
+		fairlead_count(fn, RX_SINGLE);
+	}
 	if (raw) {
 		pass_on(skb, state);
 	} else {
 		nf_reset_ct(skb);
 		count_delivered(state->net, skb, family, n);
-		fairlead_hold_expect(sk, n);
+		if (merged)
+			fairlead_hold_expect(sk, n);
 		deliver(fn, sk, skb, hlen - sizeof(struct udphdr), encap_rcv);
 	}
 	local_bh_enable();

@@ -75,6 +75,8 @@ enum fairlead_stat {
 	FAIRLEAD_STAT_RX_LEFT,		/* merged packets that were left to the kernel to split */
 	FAIRLEAD_STAT_DROP_RX,		/* dropped on receipt: XFRM policy, or WireGuard refused */
 	FAIRLEAD_STAT_RX_HOLDS, /* times that a peer's NAPI waited for more to be decrypted */
+	FAIRLEAD_STAT_RX_SINGLE, /* datagrams that came by themselves and went straight to WireGuard */
+	FAIRLEAD_STAT_RX_ROUTED, /* packets, merged or single, that got the route of an equal one before */
 	__FAIRLEAD_STAT_MAX,
 };
 #define FAIRLEAD_STAT_MAX      (__FAIRLEAD_STAT_MAX - 1)

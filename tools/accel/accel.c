@@ -48,6 +48,10 @@ static const struct {
 	{ FAIRLEAD_STAT_RX_SPLIT, "rx_split", "  datagrams in them" },
 	{ FAIRLEAD_STAT_RX_LEFT, "rx_left", "received bursts that the kernel split" },
 	{ FAIRLEAD_STAT_RX_HOLDS, "rx_holds", "deliveries that waited for more to be decrypted" },
+	{ FAIRLEAD_STAT_RX_SINGLE, "rx_single",
+	  "received datagrams that came alone, straight to WireGuard" },
+	{ FAIRLEAD_STAT_RX_ROUTED, "rx_routed",
+	  "received packets that took the route of the one before" },
 	{ FAIRLEAD_STAT_DROP_CSUM, "drop_csum", "dropped: no memory to complete a checksum" },
 	{ FAIRLEAD_STAT_DROP_RX, "drop_rx", "dropped: IPsec policy, or WireGuard refused it" },
 };
