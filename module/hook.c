@@ -5,7 +5,8 @@
  * On transmit the hook is the last of POST_ROUTING: everything in netfilter, NAT included, has seen
  * each datagram by itself and as it would be without us. What comes behind (neighbour, qdisc, device)
  * sees bursts. On receipt it is the last of LOCAL_IN, for the same reason the other way round: what
- * GRO has merged is split when everything has seen it.
+ * GRO has merged is split when everything has seen it. Where nobody else is in LOCAL_IN, and a packet
+ * like this one has come through before, the last of PRE_ROUTING does it.
  */
 #include "fairlead.h"
 

@@ -9,10 +9,10 @@
  * (The socket's UDP_GRO flag would select page-frag GRO instead, which is costlier to undo.)
  *
  * Splitting. The stack would split such a packet by itself before it calls encap_rcv, one skb with
- * copied metadata, header and checksum for each segment (skb_segment_list). The last hook of
- * LOCAL_IN does so instead: the datagrams are all there, they only have to be let go. Whatever does
+ * copied metadata, header and checksum for each segment (skb_segment_list). The last hook (hook.c)
+ * does so instead: the datagrams are all there, they only have to be let go. Whatever does
  * not look as expected is left to the stack. Everything in netfilter before that sees one packet a
- * burst, as with any other GRO.
+ * burst, as with any other GRO. A datagram that came alone is handed over there, too.
  *
  * Where a socket cannot have a gro_receive of somebody else (compat.h), nothing is merged unless the
  * device does it: then rx-gro-list on it has the same effect, for all of its sockets. Splitting works

@@ -50,8 +50,7 @@ struct route {
 };
 
 struct fairlead_routes {
-	const struct sk_buff
-		*asker; /* has passed PRE_ROUTING, for which nothing was known; only compared */
+	const struct sk_buff *asker; /* the last one for which nothing was known; only compared */
 	union tuple asked;
 	struct route slots[ROUTES];
 };
@@ -125,6 +124,16 @@ bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, const void
 	return known;
 }
 
+/* Not for broadcast and multicast, which the stack gives to every socket that wants it. */
+static bool worth(const struct dst_entry *dst, const union tuple *key, bool v6)
+{
+	if (dst->lwtstate)
+		return false;
+	return v6 ? !ipv6_addr_is_multicast((const struct in6_addr *)key->daddr) :
+		    !(container_of(dst, struct rtable, dst)->rt_flags &
+		      (RTCF_BROADCAST | RTCF_MULTICAST));
+}
+
 /* skb has come to the last hook of LOCAL_IN. */
 void fairlead_route_learn(struct fairlead_net *fn, struct sk_buff *skb, bool v6)
 {
@@ -138,7 +147,7 @@ void fairlead_route_learn(struct fairlead_net *fn, struct sk_buff *skb, bool v6)
 		t->asker = NULL;
 		r = slot(t, &t->asked);
 		forget(r);
-		if (!dst->lwtstate && dst_hold_safe(dst)) {
+		if (worth(dst, &t->asked, v6) && dst_hold_safe(dst)) {
 			r->key = t->asked;
 			r->cookie = v6 ? rt6_get_cookie(container_of(dst, struct rt6_info, dst)) :
 					 0;
