@@ -82,7 +82,7 @@ void fairlead_receive_exit(void);
 
 /* route.c: input routes, remembered */
 int fairlead_route_init(struct fairlead_net *fn);
-bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, const void *ip, bool v6);
+bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, bool v6);
 void fairlead_route_learn(struct fairlead_net *fn, struct sk_buff *skb, bool v6);
 void fairlead_route_forget(struct fairlead_net *fn);
 

@@ -180,7 +180,7 @@ static unsigned int pre4(void *priv, struct sk_buff *skb, const struct nf_hook_s
 {
 	struct fairlead_net *fn = priv;
 
-	if (!for_us4(fn, skb) || !fairlead_route_use(fn, skb, ip_hdr(skb), false) ||
+	if (!for_us4(fn, skb) || !fairlead_route_use(fn, skb, false) ||
 	    !only(&state->net->nf.hooks_ipv4[NF_INET_LOCAL_IN], in4) || !plain_delivery(skb, state))
 		return NF_ACCEPT;
 	return fairlead_receive_take(fn, skb, state, HLEN4);
@@ -190,7 +190,7 @@ static unsigned int pre6(void *priv, struct sk_buff *skb, const struct nf_hook_s
 {
 	struct fairlead_net *fn = priv;
 
-	if (!for_us6(fn, skb) || !fairlead_route_use(fn, skb, ipv6_hdr(skb), true) ||
+	if (!for_us6(fn, skb) || !fairlead_route_use(fn, skb, true) ||
 	    !only(&state->net->nf.hooks_ipv6[NF_INET_LOCAL_IN], in6) || !plain_delivery(skb, state))
 		return NF_ACCEPT;
 	return fairlead_receive_take(fn, skb, state, HLEN6);

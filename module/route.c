@@ -76,10 +76,10 @@ static bool equal(const union tuple *a, const union tuple *b)
 }
 
 /*
- * Give skb the route that an equal one got, if there is one. ip: its IP header, which has no options; its UDP header
+ * Give skb the route that an equal one got, if there is one. Its IP header has no options, its UDP header
  * is linear, its port one of ours. For the last hook of PRE_ROUTING.
  */
-bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, const void *ip, bool v6)
+bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, bool v6)
 {
 	union tuple key = {
 		.ports = *(__be32 *)udp_hdr(skb),
@@ -95,13 +95,13 @@ bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, const void
 	    netif_is_l3_master(skb->dev))
 		return false;
 	if (v6) {
-		const struct ipv6hdr *ip6h = ip;
+		const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 
 		memcpy(key.saddr, &ip6h->saddr, sizeof(key.saddr));
 		memcpy(key.daddr, &ip6h->daddr, sizeof(key.daddr));
 		key.flow = *(__be32 *)ip6h;
 	} else {
-		const struct iphdr *iph = ip;
+		const struct iphdr *iph = ip_hdr(skb);
 
 		key.saddr[3] = iph->saddr;
 		key.daddr[3] = iph->daddr;

@@ -12,35 +12,23 @@
 rx() { counter "rx_$1" $B; }
 got() { b wg show fl0 transfer | awk '{ print $2 }'; } # bytes
 pings() { a ping -q -c 20 -i 0.02 -W 1 10.200.0.2; }
-# all COMMAND..., none COMMAND...: does what COMMAND prints grow by 20 or more, or not at all, while 20 datagrams come?
-all() {
-	local before after
+# grow COMMAND...: sets grown to what its number grows by while 20 datagrams come. Status 2: no number; else that of ping.
+grow() {
+	local before after answered
 
-	before=$("$@") && pings >/dev/null
-	after=$("$@") && echo "$before, then $after" && ((after >= before + 20))
-}
-none() {
-	local before after
-
-	before=$("$@")
+	before=$("$@") && [[ $before ]] || return 2
 	pings >/dev/null
-	after=$("$@") && echo "$before, then $after" && ((after == before))
+	answered=$?
+	after=$("$@") && [[ $after ]] || return 2
+	grown=$((after - before))
+	echo "$before, then $after"
+	return $answered
 }
-half() { # of 20 datagrams of 128 bytes
-	local before
-
-	before=$("$@")
-	pings >/dev/null
-	echo "$(($("$@") - before)) bytes"
-	test "$(($("$@") - before))" -eq $((10 * 128))
-}
+all() { grow "$@" && ((grown >= 20)); }
+none() { grow "$@"; (($? < 2 && grown == 0)); }
+half() { grow "$@"; (($? < 2 && grown == 10 * 128)); } # bytes of datagrams
 # A CPU asks for each route once a second, and pings come on any CPU.
-most() { # COUNTER
-	local before
-
-	before=$(rx "$1")
-	pings >/dev/null && echo "$(($(rx "$1") - before)) of 20" && (($(rx "$1") - before >= 10))
-}
+most() { grow "$@" && ((grown >= 10)); }
 rule() { ip -n $B "-$family" rule "$@"; }
 wait_a_second() { sleep 1.1; } # for what does not make routes invalid
 
@@ -61,7 +49,7 @@ for family in 4 6; do
 	b ping -q -c 1 -W 1 10.200.0.1 >/dev/null
 
 	check "$f what comes alone goes straight to WireGuard" all rx single
-	check "$f on the route of the one before" most routed
+	check "$f on the route of the one before" most rx routed
 	check "$f /proc/net/$file counts each" all udp InDatagrams
 
 	### what routing says
@@ -99,7 +87,7 @@ for family in 4 6; do
 	counted() { b nft -j list table inet t | jq '[.. | .counter? | select(. != null).packets] | add'; }
 	check "$f a filter on input sees each" all counted
 	check "$f and all arrive" all got
-	check "$f still on the route of the one before" most routed
+	check "$f still on the route of the one before" most rx routed
 	b nft flush chain inet t in
 	b nft add rule inet t in udp dport 51820 drop
 	check "$f what it drops does not arrive" none got
