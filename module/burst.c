@@ -10,7 +10,8 @@
  *
  * When is a burst complete? When the worker's run is over. The tracepoint workqueue_execute_end
  * says exactly that, so a lone packet waits for the few instructions until its worker returns and
- * for nothing else. No timer is needed.
+ * for nothing else. No timer is needed. Where runs have been of one datagram each lately, or of such as cannot
+ * be merged, nothing is held at all.
  *
  * Context: a slot is touched only on its own CPU with BH off, and by the hotplug callback once the
  * CPU is dead. No lock. Every held skb is owned by exactly one slot; taking the list out of the
@@ -52,6 +53,8 @@ struct burst {
 
 struct slot {
 	struct burst b;
+	unsigned int runs; /* work items that ended on this CPU */
+	struct fairlead_company company;
 	struct work_struct flush;
 };
 
@@ -275,11 +278,24 @@ void fairlead_burst_flush_control(struct fairlead_net *fn)
 {
 	struct burst *b;
 
+	if (likely(!this_cpu_read(slots.b.head)))
+		return;
 	local_bh_disable();
 	b = this_cpu_ptr(&slots.b);
 	if (b->head && b->fn == fn)
 		send(b, FAIRLEAD_STAT_FLUSH_CONTROL);
 	local_bh_enable();
+}
+
+/* Is skb worth holding? Process context, bound to this CPU. Another worker that preempts this one may
+ * spoil the answer, which costs no more than any wrong guess. */
+bool fairlead_burst_expected(const struct sk_buff *skb)
+{
+	struct slot *s = this_cpu_ptr(&slots);
+
+	/* TCP's acknowledgements and data are charged by different functions. */
+	return fairlead_company(&s->company, s->runs,
+				(unsigned long)skb->sk ^ (unsigned long)skb->destructor ^ skb->len);
 }
 
 /* Send what this CPU holds. Any context in which softirqs may run. */
@@ -295,9 +311,10 @@ static void flush_here(enum fairlead_stat why)
 }
 
 /* Tracepoint probe: some worker on this CPU has finished a work item. Process context, preemption
- * off. Called for every work item of the machine, so the empty case is one load. */
+ * off. Called for every work item of the machine, so the empty case is next to nothing. */
 static void on_execute_end(void *data, struct work_struct *work, work_func_t function)
 {
+	this_cpu_inc(slots.runs);
 	if (unlikely(this_cpu_read(slots.b.head)))
 		flush_here(FAIRLEAD_STAT_FLUSH_END);
 }

@@ -2,6 +2,7 @@
 #ifndef _FAIRLEAD_H
 #define _FAIRLEAD_H
 
+#include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
@@ -50,6 +51,25 @@ struct fairlead_net *fairlead_pernet_get(struct net *net);
 
 #define fairlead_count(fn, stat) this_cpu_inc((fn)->stats->count[FAIRLEAD_STAT_##stat])
 
+/* Do datagrams come in company: several in one run of a worker, or in one poll of a NAPI, that can be merged? */
+struct fairlead_company {
+	unsigned int round;  /* the run or the poll that the last one came in */
+	unsigned long alike; /* what it was like */
+	unsigned long when;  /* jiffies when two in a round were alike */
+};
+
+/* One comes in this round. alike: equal for such as can be merged, hardly ever for others. Were there any in
+ * company during the last two ticks? */
+static inline bool fairlead_company(struct fairlead_company *c, unsigned int round,
+				    unsigned long alike)
+{
+	if (c->round == round && c->alike == alike)
+		c->when = jiffies;
+	c->round = round;
+	c->alike = alike;
+	return time_in_range(jiffies, c->when, c->when + 2);
+}
+
 /* charge.c: who pays for a held datagram */
 int fairlead_charge_init(void);
 bool fairlead_charge_movable(const struct sk_buff *skb);
@@ -61,6 +81,7 @@ int fairlead_burst_init(void);
 void fairlead_burst_exit(void);
 unsigned int fairlead_burst_take(struct fairlead_net *fn, struct sk_buff *skb,
 				 const struct nf_hook_state *state, unsigned int hlen);
+bool fairlead_burst_expected(const struct sk_buff *skb);
 void fairlead_burst_flush_control(struct fairlead_net *fn);
 void fairlead_burst_flush_all(void);
 
@@ -77,7 +98,7 @@ unsigned int fairlead_receive_count(struct fairlead_net *fn);
 void fairlead_receive_forget(struct fairlead_net *fn);
 unsigned int fairlead_receive_take(struct fairlead_net *fn, struct sk_buff *skb,
 				   const struct nf_hook_state *state, unsigned int hlen);
-unsigned int fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb);
+void fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb);
 void fairlead_receive_exit(void);
 
 /* route.c: input routes, remembered */

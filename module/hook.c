@@ -65,6 +65,10 @@ static unsigned int wireguard(struct fairlead_net *fn, struct sk_buff *skb,
 		fairlead_count(fn, BYPASS_CONTEXT);
 		goto pass;
 	}
+	if (!fairlead_burst_expected(skb)) {
+		fairlead_count(fn, LONE);
+		goto pass;
+	}
 	if (odd_shape(skb)) {
 		fairlead_count(fn, BYPASS_SHAPE);
 		goto pass;
@@ -140,32 +144,41 @@ static bool for_us6(const struct fairlead_net *fn, const struct sk_buff *skb)
 	       test_bit(ntohs(udp_hdr(skb)->dest), fn->ports);
 }
 
+/* What comes out of a queue of netfilter comes with BH on. */
 static unsigned int in4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
+	unsigned int verdict = NF_ACCEPT;
 	struct fairlead_net *fn = priv;
 
 	if (!for_us4(fn, skb))
 		return NF_ACCEPT;
+	local_bh_disable();
 	fairlead_route_learn(fn, skb, false);
 	if (plain_delivery(skb, state) && !inet_sdif(skb) &&
-	    !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) &&
-	    fairlead_receive_take(fn, skb, state, HLEN4) == NF_STOLEN)
-		return NF_STOLEN;
-	return fairlead_merged(skb) ? fairlead_receive_leave(fn, skb) : NF_ACCEPT;
+	    !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)))
+		verdict = fairlead_receive_take(fn, skb, state, HLEN4);
+	if (verdict == NF_ACCEPT && fairlead_merged(skb))
+		fairlead_receive_leave(fn, skb);
+	local_bh_enable();
+	return verdict;
 }
 
 static unsigned int in6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
+	unsigned int verdict = NF_ACCEPT;
 	struct fairlead_net *fn = priv;
 
 	if (!for_us6(fn, skb))
 		return NF_ACCEPT;
+	local_bh_disable();
 	fairlead_route_learn(fn, skb, true);
 	if (plain_delivery(skb, state) && !inet6_sdif(skb) &&
-	    !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr) &&
-	    fairlead_receive_take(fn, skb, state, HLEN6) == NF_STOLEN)
-		return NF_STOLEN;
-	return fairlead_merged(skb) ? fairlead_receive_leave(fn, skb) : NF_ACCEPT;
+	    !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr))
+		verdict = fairlead_receive_take(fn, skb, state, HLEN6);
+	if (verdict == NF_ACCEPT && fairlead_merged(skb))
+		fairlead_receive_leave(fn, skb);
+	local_bh_enable();
+	return verdict;
 }
 
 /* Is hook the only one? Then nobody misses a packet that does not come there. RCU read side. */
@@ -178,22 +191,32 @@ static bool only(struct nf_hook_entries __rcu *const *at, nf_hookfn *hook)
 
 static unsigned int pre4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
+	unsigned int verdict = NF_ACCEPT;
 	struct fairlead_net *fn = priv;
 
-	if (!for_us4(fn, skb) || !fairlead_route_use(fn, skb, false) ||
-	    !only(&state->net->nf.hooks_ipv4[NF_INET_LOCAL_IN], in4) || !plain_delivery(skb, state))
+	if (!for_us4(fn, skb))
 		return NF_ACCEPT;
-	return fairlead_receive_take(fn, skb, state, HLEN4);
+	local_bh_disable();
+	if (fairlead_route_use(fn, skb, false) &&
+	    only(&state->net->nf.hooks_ipv4[NF_INET_LOCAL_IN], in4) && plain_delivery(skb, state))
+		verdict = fairlead_receive_take(fn, skb, state, HLEN4);
+	local_bh_enable();
+	return verdict;
 }
 
 static unsigned int pre6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
+	unsigned int verdict = NF_ACCEPT;
 	struct fairlead_net *fn = priv;
 
-	if (!for_us6(fn, skb) || !fairlead_route_use(fn, skb, true) ||
-	    !only(&state->net->nf.hooks_ipv6[NF_INET_LOCAL_IN], in6) || !plain_delivery(skb, state))
+	if (!for_us6(fn, skb))
 		return NF_ACCEPT;
-	return fairlead_receive_take(fn, skb, state, HLEN6);
+	local_bh_disable();
+	if (fairlead_route_use(fn, skb, true) &&
+	    only(&state->net->nf.hooks_ipv6[NF_INET_LOCAL_IN], in6) && plain_delivery(skb, state))
+		verdict = fairlead_receive_take(fn, skb, state, HLEN6);
+	local_bh_enable();
+	return verdict;
 }
 
 static const struct nf_hook_ops hook_ops[FAIRLEAD_HOOKS] = {

@@ -21,11 +21,9 @@
  * The socket is found by the transmit half: everything that WireGuard sends passes the hook with its
  * socket, and no datagram of data comes in before a handshake has gone out.
  *
- * Context: gro_receive() runs in softirq (or with BH off) on the RCU read side, the hook likewise.
- * The list of sockets is changed under recv_lock and read under RCU. A socket that is on the list is
+ * Context: gro_receive() runs in softirq (or with BH off) on the RCU read side, the hook's part
+ * likewise. The list of sockets is changed under recv_lock and read under RCU. A socket that is on the list is
  * held by a reference, which outlives its close; such sockets are forgotten when the next one comes.
- * What the hook calls from a packet that a queue of netfilter gave back would run with BH on, so that it
- * switches BH off itself.
  */
 #include "compat.h"
 #include "fairlead.h"
@@ -116,24 +114,7 @@ static bool wanted(const struct fairlead_net *fn, const struct sock *sk, const s
 	       skb->dev->features & NETIF_F_GRO_FRAGLIST;
 }
 
-static DEFINE_PER_CPU(
-	struct {
-		unsigned int last;   /* polls when the last datagram came */
-		unsigned long burst; /* jiffies when more than one came in a poll */
-	},
-	arrivals);
-
-/* Is a datagram that comes in now worth keeping? Where polls brought one each for the last two ticks, the next one
- * will be alone as well. BH off. */
-static bool expected(void)
-{
-	unsigned int polls = this_cpu_read(fairlead_polls);
-
-	if (this_cpu_read(arrivals.last) == polls)
-		this_cpu_write(arrivals.burst, jiffies);
-	this_cpu_write(arrivals.last, polls);
-	return time_before_eq(jiffies, this_cpu_read(arrivals.burst) + 2);
-}
+static DEFINE_PER_CPU(struct fairlead_company, arrivals);
 
 /* Returns the datagram that GRO must pass on now, if any. With flush set in skb's control block, skb
  * itself is not to be held. */
@@ -153,7 +134,8 @@ static struct sk_buff *gro_receive(struct sock *sk, struct list_head *head, stru
 
 	data = skb_gro_header(skb, off + sizeof(__le32), off);
 	udp = data ? (const void *)(data - sizeof(*udp)) : NULL;
-	if (!udp || !wanted(fn, sk, skb) || !mergeable(skb, udp, ulen, v6) || !expected())
+	if (!udp || !wanted(fn, sk, skb) || !mergeable(skb, udp, ulen, v6) ||
+	    !fairlead_company(this_cpu_ptr(&arrivals), this_cpu_read(fairlead_polls), ulen))
 		NAPI_GRO_CB(skb)->flush = 1;
 
 	list_for_each_entry(p, head, list)
@@ -385,16 +367,12 @@ static void pass_on(struct sk_buff *skb, const struct nf_hook_state *state)
 	}
 }
 
-/* The stack splits this merged packet. Returns the verdict. RCU read side. */
-unsigned int fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb)
+/* The stack splits this merged packet. RCU read side, BH off. */
+void fairlead_receive_leave(struct fairlead_net *fn, struct sk_buff *skb)
 {
-	/* They are on, where something before us has queued the packet to user space and got it back. */
-	local_bh_disable();
 	trace_fairlead_receive(skb, skb->dev, skb_shinfo(skb)->gso_segs, FAIRLEAD_STAT_RX_LEFT,
 			       fn->netns);
-	local_bh_enable();
 	fairlead_count(fn, RX_LEFT);
-	return NF_ACCEPT;
 }
 
 /* Is a datagram that came by itself as long as its header says? IPv6's needs a checksum. */
@@ -408,7 +386,7 @@ static bool whole(const struct sk_buff *skb, unsigned int hlen, int family)
 /*
  * skb has hlen bytes of IP and UDP header in its linear part, is for a port of ours and has its route. Returns
  * the verdict: NF_STOLEN after WireGuard has got it, or each datagram of a merged packet, in their order;
- * NF_ACCEPT if the stack must see to it. RCU read side.
+ * NF_ACCEPT if the stack must see to it. RCU read side, BH off.
  */
 unsigned int fairlead_receive_take(struct fairlead_net *fn, struct sk_buff *skb,
 				   const struct nf_hook_state *state, unsigned int hlen)
@@ -427,7 +405,6 @@ unsigned int fairlead_receive_take(struct fairlead_net *fn, struct sk_buff *skb,
 	    (!raw && !policy_allows(sk, skb, family)))
 		return NF_ACCEPT;
 
-	local_bh_disable();
 	if (merged) {
 		skb->next = split(skb, hlen, family, &n);
 		trace_fairlead_receive(skb, skb->dev, n, FAIRLEAD_STAT_RX_BURSTS, fn->netns);
@@ -445,7 +422,6 @@ unsigned int fairlead_receive_take(struct fairlead_net *fn, struct sk_buff *skb,
 			fairlead_hold_expect(sk, n);
 		deliver(fn, sk, skb, hlen - sizeof(struct udphdr), encap_rcv);
 	}
-	local_bh_enable();
 	return NF_STOLEN;
 }
 

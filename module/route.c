@@ -77,7 +77,7 @@ static bool equal(const union tuple *a, const union tuple *b)
 
 /*
  * Give skb the route that an equal one got, if there is one. Its IP header has no options, its UDP header
- * is linear, its port one of ours. For the last hook of PRE_ROUTING.
+ * is linear, its port one of ours. For the last hook of PRE_ROUTING. BH off.
  */
 bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, bool v6)
 {
@@ -108,7 +108,6 @@ bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, bool v6)
 		key.flow = htonl(iph->tos);
 	}
 
-	local_bh_disable();
 	t = this_cpu_ptr(fn->routes);
 	r = slot(t, &key);
 	known = r->dst && equal(&r->key, &key) && time_before(jiffies, r->until) &&
@@ -120,7 +119,6 @@ bool fairlead_route_use(struct fairlead_net *fn, struct sk_buff *skb, bool v6)
 		t->asker = skb;
 		t->asked = key;
 	}
-	local_bh_enable();
 	return known;
 }
 
@@ -134,14 +132,13 @@ static bool worth(const struct dst_entry *dst, const union tuple *key, bool v6)
 		      (RTCF_BROADCAST | RTCF_MULTICAST));
 }
 
-/* skb has come to the last hook of LOCAL_IN. */
+/* skb has come to the last hook of LOCAL_IN. BH off. */
 void fairlead_route_learn(struct fairlead_net *fn, struct sk_buff *skb, bool v6)
 {
 	struct dst_entry *dst = skb_dst(skb);
 	struct fairlead_routes *t;
 	struct route *r;
 
-	local_bh_disable();
 	t = this_cpu_ptr(fn->routes);
 	if (unlikely(t->asker == skb)) {
 		t->asker = NULL;
@@ -155,7 +152,6 @@ void fairlead_route_learn(struct fairlead_net *fn, struct sk_buff *skb, bool v6)
 			r->dst = dst;
 		}
 	}
-	local_bh_enable();
 }
 
 void fairlead_route_forget(struct fairlead_net *fn)

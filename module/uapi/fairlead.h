@@ -49,7 +49,7 @@ enum fairlead_ports_attr {
 };
 #define FAIRLEAD_PORTS_A_MAX (__FAIRLEAD_PORTS_A_MAX - 1)
 
-/* Datagrams are counted once in exactly one of HELD, CONTROL and the BYPASS_ counters; bursts once
+/* Datagrams are counted once in exactly one of HELD, LONE, CONTROL and the BYPASS_ counters; bursts once
  * in exactly one of the FLUSH_ counters. */
 enum fairlead_stat {
 	FAIRLEAD_STAT_UNSPEC,
@@ -77,6 +77,7 @@ enum fairlead_stat {
 	FAIRLEAD_STAT_RX_HOLDS, /* times that a peer's NAPI waited for more to be decrypted */
 	FAIRLEAD_STAT_RX_SINGLE, /* datagrams that came by themselves and went straight to WireGuard */
 	FAIRLEAD_STAT_RX_ROUTED, /* packets, merged or single, that got the route of an equal one before */
+	FAIRLEAD_STAT_LONE, /* sent at once: none came lately that could be merged with another */
 	__FAIRLEAD_STAT_MAX,
 };
 #define FAIRLEAD_STAT_MAX      (__FAIRLEAD_STAT_MAX - 1)

@@ -84,11 +84,16 @@ check "BPF on the tracepoint sees every burst" test "$held" -gt 100 -a "$held" -
 	"$(awk 'NF == 3 { n += $3 } END { print n + 0 }' "$W/rawtp")"
 check "datagrams of all sizes arrive whole, both families" sizes_whole
 check "single packets are not delayed or lost" a ping -q -c 20 -i 0.02 -W 1 10.200.0.2
+# One at a time: after the first two ticks nobody waits for a second.
+lone=$(counter lone) held=$(counter held)
+check "... for nothing is held that comes by itself" a ping -q -c 20 -i 0.02 -W 1 10.200.0.2
+lone=$(($(counter lone) - lone)) held=$(($(counter held) - held))
+check "... and it is counted" test $lone -ge 18 -a $held -le 2
 check "every datagram and burst is counted once" books_balance
 
 # Data that crossed fl0, plus what is not data, is all that WireGuard sent.
 named() { # datagrams that were held, or are counted under the reason why not
-	status $A | jq '.module.counters | with_entries(select(.key | test("^(held|control|bypass_)"))) | add'
+	status $A | jq '.module.counters | with_entries(select(.key | test("^(held|lone|control|bypass_)"))) | add'
 }
 datagrams=$(named) before=$(sent) # in this order, and at the end in the other: a keepalive may come between
 a "$XFER" tcp 10.200.0.2 7000 1000000 >/dev/null

@@ -29,6 +29,7 @@ static const struct {
 } stats[] = {
 	{ FAIRLEAD_STAT_HELD, "held", "datagrams held to form a burst" },
 	{ FAIRLEAD_STAT_BURSTS, "bursts", "bursts sent" },
+	{ FAIRLEAD_STAT_LONE, "lone", "datagrams sent at once, as none came close behind lately" },
 	{ FAIRLEAD_STAT_CONTROL, "control", "handshakes and keepalives, never held" },
 	{ FAIRLEAD_STAT_FLUSH_END, "flush_end", "bursts ended by: the worker's run was over" },
 	{ FAIRLEAD_STAT_FLUSH_FULL, "flush_full", "  full" },
