@@ -41,9 +41,9 @@ declare -A ROW_TITLE=(
 COLUMNS_SOME='tcp tcp8 udp1400 rr1 jumbo-tcp pod-tcp'
 ROWS_KNOBS='grolist threaded defer flush bigtcp threaded-flush knobs'
 ROWS_SOME="$ROWS_KNOBS module-grolist module-threaded lanes"
-# Samples of TCP a round, with --precise: stock's error is in the ratios of all others, and streams through a Go program or a
-# cipher without hardware vary three times as much.
-declare -A ROW_SAMPLES=([stock]=2 [wireguard-go]=3 [ipsec-gcm]=2)
+# Samples a round, with --precise, of TCP, and of datagrams twice as many: stock's error is in the ratios of all others; what goes
+# through a Go program, a cipher without hardware or nothing at all varies two to five times as much as the rest.
+declare -A ROW_SAMPLES=([stock]=2 [plain]=3 [wireguard-go]=3 [ipsec-gcm]=2)
 # Where threads sit behind a queue, a loss might matter more.
 declare -A COLUMNS_ALSO=([module-threaded]='lossy-tcp')
 
