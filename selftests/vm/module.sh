@@ -128,7 +128,8 @@ ids_count() {
 	     exit !(n > 500 && jumps <= slow * n / 5 && !twice) }' "$1"
 }
 capture() { # $1 file; what A sends while a stream runs
-	b tcpdump -nvvi vb -s 2000 -B 16384 "udp and src $2" >"$1" 2>/dev/null &
+	# Not by b(): a signal would only reach the shell that waits for it, and the file end where a buffer did.
+	ip netns exec $B tcpdump -nvvi vb -s 2000 -B 16384 "udp and src $2" >"$1" 2>/dev/null &
 	local pid=$!
 	sleep 1
 	a "$XFER" tcp 10.200.0.2 7000 3000000 >/dev/null
