@@ -18,6 +18,7 @@ A=fl-a B=fl-b
 
 a() { ip netns exec $A "$@"; }
 b() { ip netns exec $B "$@"; }
+# In the background not by these: a signal would reach the shell that waits for the program, and not the program.
 
 teardown() {
 	[ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null
@@ -54,7 +55,7 @@ wire() {
 		peer $A "$W/a.key" "$W/b.key" 2 "$1" $lane
 		peer $B "$W/b.key" "$W/a.key" 1 "$1" $lane
 	done
-	b "$XFER" serve 7000 &
+	ip netns exec $B "$XFER" serve 7000 &
 	SERVER=$!
 	poll 10 a "$XFER" tcp 10.200.0.2 7000 1000 >/dev/null 2>&1
 	cat >"$W/mesh.conf" <<-CONF
@@ -94,7 +95,7 @@ unwire() {
 unwire_under_traffic() {
 	local stream
 
-	a timeout 20 "$XFER" tcp "$1" 7000 400000000 >/dev/null 2>&1 &
+	ip netns exec $A timeout 20 "$XFER" tcp "$1" 7000 400000000 >/dev/null 2>&1 &
 	stream=$!
 	sleep 0.5
 	unwire

@@ -128,7 +128,6 @@ ids_count() {
 	     exit !(n > 500 && jumps <= slow * n / 5 && !twice) }' "$1"
 }
 capture() { # $1 file; what A sends while a stream runs
-	# Not by b(): a signal would only reach the shell that waits for it, and the file end where a buffer did.
 	ip netns exec $B tcpdump -nvvi vb -s 2000 -B 16384 "udp and src $2" >"$1" 2>/dev/null &
 	local pid=$!
 	sleep 1
@@ -146,7 +145,7 @@ nics tx on gro on
 
 ### things that change under a burst
 
-a "$XFER" tcp 10.200.0.2 7000 15000000 >"$W/out" &
+ip netns exec $A "$XFER" tcp 10.200.0.2 7000 15000000 >"$W/out" &
 stream=$!
 for _ in 1 2 3; do
 	ip -n $A link set va mtu 1300
@@ -190,7 +189,7 @@ a nft delete table inet t
 
 # A slow queue: TCP small queues must hold the sender back, not the queue's limit.
 a tc qdisc add dev va root tbf rate $((4000 / SLOW))kbit burst 20k limit 20m
-a "$XFER" tcp 10.200.0.2 7000 1000000 >"$W/out" &
+ip netns exec $A "$XFER" tcp 10.200.0.2 7000 1000000 >"$W/out" &
 stream=$!
 most=0
 while kill -0 $stream 2>/dev/null; do
@@ -209,10 +208,10 @@ check "no charge is left behind: no socket lingers" poll 10 idle
 
 ### going away
 
-b "$XFER" serve 7001 &
+ip netns exec $B "$XFER" serve 7001 &
 extra=$!
 on $B
-a timeout 20 "$XFER" tcp 10.200.0.2 7000 400000000 >/dev/null 2>&1 &
+ip netns exec $A timeout 20 "$XFER" tcp 10.200.0.2 7000 400000000 >/dev/null 2>&1 &
 stream=$!
 sleep 0.5
 ip -n $A link del va

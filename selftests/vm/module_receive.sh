@@ -170,7 +170,7 @@ NFT
 off $B
 on $B
 before=$(rx left)
-b "$NF" forget 100 &
+ip netns exec $B "$NF" forget 100 &
 # shellcheck disable=SC2034	# eval uses it
 forgetting=$!
 check "connections are forgotten in the middle of streams, and these arrive whole" \
@@ -254,7 +254,7 @@ check "no datagram was dropped by us" test "$(counter drop_rx $B)" -eq 0
 
 ### going away under traffic
 
-a timeout 20 "$XFER" tcp 10.200.0.2 7000 400000000 >/dev/null 2>&1 &
+ip netns exec $A timeout 20 "$XFER" tcp 10.200.0.2 7000 400000000 >/dev/null 2>&1 &
 stream=$!
 sleep 0.5
 ip -n $B link del fl0
