@@ -41,9 +41,10 @@ declare -A ROW_TITLE=(
 COLUMNS_SOME='tcp tcp8 udp1400 rr1 jumbo-tcp pod-tcp'
 ROWS_KNOBS='grolist threaded defer flush bigtcp threaded-flush knobs'
 ROWS_SOME="$ROWS_KNOBS module-grolist module-threaded lanes"
-# Samples a round, with --precise, of TCP, and of datagrams twice as many: stock's error is in the ratios of all others; what goes
-# through a Go program, a cipher without hardware or nothing at all varies two to five times as much as the rest.
-declare -A ROW_SAMPLES=([stock]=2 [plain]=3 [wireguard-go]=3 [ipsec-gcm]=2)
+# Samples a round, with --precise, of a row, a column or one cell: the most of the three that are here, and of datagrams twice
+# as many. Stock's error is in the ratios of all others; what goes through a Go program, a cipher without hardware, or eight
+# streams varies twice as much as the rest, and a connection over plain veth is a fast or a slow one, 10 % apart.
+declare -A SAMPLES=([stock]=2 [wireguard-go]=3 [ipsec-gcm]=2 [tcp8]=2 [tcp8-both]=3 [jumbo-tcp8]=2 [plain/veth-tcp]=12)
 # Where threads sit behind a queue, a loss might matter more.
 declare -A COLUMNS_ALSO=([module-threaded]='lossy-tcp')
 
