@@ -10,7 +10,7 @@
  *
  * When is a burst complete? When the worker's run is over. The tracepoint workqueue_execute_end
  * says exactly that, so a lone packet waits for the few instructions until its worker returns and
- * for nothing else. No timer is needed. Where runs have been of one datagram each lately, or of such as cannot
+ * for nothing else. No timer is needed. Where the last runs have been of one datagram each, or of such as cannot
  * be merged, nothing is held at all.
  *
  * Context: a slot is touched only on its own CPU with BH off, and by the hotplug callback once the

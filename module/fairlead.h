@@ -54,20 +54,25 @@ struct fairlead_net *fairlead_pernet_get(struct net *net);
 /* Do datagrams come in company: several in one run of a worker, or in one poll of a NAPI, that can be merged? */
 struct fairlead_company {
 	unsigned int round;  /* the run or the poll that the last one came in */
-	unsigned long alike; /* what it was like */
-	unsigned long when;  /* jiffies when two in a round were alike */
+	unsigned int left;   /* rounds until company is expected no more */
+	unsigned long alike; /* what the last one was like */
 };
 
+/* Counted in rounds, not in time: a CPU that takes long for each has as many of them in company. */
+#define FAIRLEAD_COMPANY_ROUNDS 32
+
 /* One comes in this round. alike: equal for such as can be merged, hardly ever for others. Were there any in
- * company during the last two ticks? */
+ * company, now or in one of the rounds before? */
 static inline bool fairlead_company(struct fairlead_company *c, unsigned int round,
 				    unsigned long alike)
 {
-	if (c->round == round && c->alike == alike)
-		c->when = jiffies;
+	if (c->round != round)
+		c->left -= c->left > 0;
+	else if (c->alike == alike)
+		c->left = FAIRLEAD_COMPANY_ROUNDS;
 	c->round = round;
 	c->alike = alike;
-	return time_in_range(jiffies, c->when, c->when + 2);
+	return c->left > 0;
 }
 
 /* charge.c: who pays for a held datagram */

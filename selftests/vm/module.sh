@@ -84,11 +84,17 @@ check "BPF on the tracepoint sees every burst" test "$held" -gt 100 -a "$held" -
 	"$(awk 'NF == 3 { n += $3 } END { print n + 0 }' "$W/rawtp")"
 check "datagrams of all sizes arrive whole, both families" sizes_whole
 check "single packets are not delayed or lost" a ping -q -c 20 -i 0.02 -W 1 10.200.0.2
-# One at a time: after the first two ticks nobody waits for a second.
+# One at a time: after FAIRLEAD_COMPANY_ROUNDS, 32, nobody waits for a second; fast or slow.
+a ping -q -A -c 40 -W 1 10.200.0.2 >/dev/null
 lone=$(counter lone) held=$(counter held)
-check "... for nothing is held that comes by itself" a ping -q -c 20 -i 0.02 -W 1 10.200.0.2
+check "... for nothing is held that comes by itself" a ping -q -A -c 20 -W 1 10.200.0.2
 lone=$(($(counter lone) - lone)) held=$(($(counter held) - held))
 check "... and it is counted" test $lone -ge 18 -a $held -le 2
+a "$XFER" tcp 10.200.0.2 7000 100000 >/dev/null
+sleep 0.3
+held=$(counter held)
+a ping -q -c 5 -i 0.1 -W 1 10.200.0.2 >/dev/null
+check "after a stream the next few are held, however late they come" test $(($(counter held) - held)) -ge 5
 check "every datagram and burst is counted once" books_balance
 
 # Data that crossed fl0, plus what is not data, is all that WireGuard sent.
