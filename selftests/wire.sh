@@ -136,6 +136,22 @@ flowing() {
 }
 flowed() { test "$(counter bursts)" -gt $(($1 + 20)); }
 
+cpu1=/sys/devices/system/cpu/cpu1/online
+go() { echo 0 >$cpu1; }
+come() { echo 1 >$cpu1; }
+
+# The sender's bursts are made by CPU 1. WireGuard gives each peer a CPU to send on when it first sends, the next one
+# each time, and another for good when that one goes.
+tracing=/sys/kernel/tracing
+bursts_on_cpu1() { poll 30 sends_on_cpu1; }
+sends_on_cpu1() {
+	echo >$tracing/trace
+	echo 1 >$tracing/events/fairlead/fairlead_flush/enable
+	a wg set fl0 peer "$(wg pubkey <"$W/b.key")" remove
+	peer $A "$W/a.key" "$W/b.key" 2 4
+	flowing && grep -q 'fairlead_flush:' $tracing/per_cpu/cpu1/trace
+}
+
 # nics FEATURE ON|OFF...: of the devices at both ends
 nics() {
 	a ethtool -K va "$@" >/dev/null && b ethtool -K vb "$@" >/dev/null
@@ -152,6 +168,15 @@ off() { accel "$1" off module; }
 status() { accel "${1:-$A}" status -j; }
 counter() { # without jq, which takes longer to start than all the rest
 	[[ $(status "${2:-$A}") =~ \"counters\":.*\"$1\":\ *([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo -1
+}
+
+# Every datagram is counted once, every burst once, and none is left behind.
+books_balance() {
+	status $A >"$W/books"
+	jq -e -s 'length == 1 and (.[0].module | .counters as $c |
+		($c.flush_end + $c.flush_full + $c.flush_short + $c.flush_flow + $c.flush_control +
+		 $c.flush_gone == $c.bursts) and ([.burst_sizes[]] | add) == $c.bursts and
+		$c.held >= $c.bursts and $c.held > 0 and $c.drop_csum == 0)' "$W/books" >/dev/null
 }
 
 streams_whole() { a "$XFER" tcp 10.200.0.2 7000 4000000 && a "$XFER" tcp fd00:200::2 7000 4000000; }

@@ -39,6 +39,33 @@ check "through a queue that drops most of it" flowing
 a tc qdisc del dev va root
 check "and again when that has gone" flowing
 
+### a CPU goes in the middle of a burst
+
+# A process of a higher class than the worker, so that this stands still where it is; without preemption it is at its end
+# there. Small datagrams: a worker that sends more than others encrypt.
+tries=0 gone=$(counter flush_gone)
+hog() { taskset -c 1 chrt -f 1 bash -c 'e=$((${EPOCHREALTIME/./} + 150000)); while ((${EPOCHREALTIME/./} < e)); do :; done'; }
+caught() {
+	while [ "$(counter flush_gone)" -eq "$gone" ]; do
+		[ $((tries += 1)) -le 60 ] && bursts_on_cpu1 || return
+		hog &
+		sleep 0.05
+		go
+		wait $!
+		come
+	done
+}
+if grep -q "(full)" /sys/kernel/debug/sched/preempt; then
+	ip -n $A link set fl0 mtu 300
+	check "what a CPU held when it went is sent" caught
+	echo "# it went $tries times"
+	check "and the stream goes on" flowing
+	ip -n $A link set fl0 mtu 1420
+	ip -n $A addr replace fd00:200::1/64 dev fl0 nodad
+else
+	skip "what a CPU held when it went is sent" "nothing is preempted there; preempt=full"
+fi
+
 ### XFRM behind us: what it has to transform is not held, and what is held when it comes is sent
 
 key=0x$(printf '%040d' 7)

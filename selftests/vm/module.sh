@@ -8,15 +8,6 @@
 # shellcheck source=selftests/wire.sh
 . "$TOP/selftests/wire.sh"
 
-# Every datagram is counted once, every burst once, and none is left behind.
-books_balance() {
-	status $A >"$W/books"
-	jq -e -s 'length == 1 and (.[0].module | .counters as $c |
-		($c.flush_end + $c.flush_full + $c.flush_short + $c.flush_flow + $c.flush_control +
-		 $c.flush_gone == $c.bursts) and ([.burst_sizes[]] | add) == $c.bursts and
-		$c.held >= $c.bursts and $c.held > 0 and $c.drop_csum == 0)' "$W/books" >/dev/null
-}
-
 sent() { ip -n $A -j -s link show fl0 | jq '.[0].stats64.tx.packets'; }
 
 sizes_whole() {
