@@ -117,6 +117,7 @@ DECLARE_PER_CPU(unsigned int, fairlead_polls);
 int fairlead_hold_init(void);
 void fairlead_hold_exit(void);
 void fairlead_hold_expect(const struct sock *sk, unsigned int n);
+void fairlead_hold_answered(const struct sock *sk);
 
 /* hook.c: which datagrams are WireGuard's */
 int fairlead_hook_register(struct net *net, struct fairlead_net *fn);

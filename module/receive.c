@@ -418,8 +418,7 @@ unsigned int fairlead_receive_take(struct fairlead_net *fn, struct sk_buff *skb,
 	} else {
 		nf_reset_ct(skb);
 		count_delivered(state->net, skb, family, n);
-		if (merged)
-			fairlead_hold_expect(sk, n);
+		fairlead_hold_expect(sk, n);
 		deliver(fn, sk, skb, hlen - sizeof(struct udphdr), encap_rcv);
 	}
 	return NF_STOLEN;
