@@ -108,7 +108,7 @@ module:
 	[ "$$release" ] || { echo "fairlead: $(KDIR) is not a kernel build directory: no release in include/generated/utsrelease.h; install linux-headers, or name one with KDIR=" >&2; exit 1; }; \
 	dir=$(BUILD)/module/$$release; mkdir -p $$dir/uapi; \
 	exec {lock}<$$dir; flock $$lock; \
-	for f in $(module_src); do [ -e $$dir/$${f#module/} ] || ln -sfn $(CURDIR)/$$f $$dir/$${f#module/}; done; \
+	for f in $(module_src); do [ $$dir/$${f#module/} -ef $$f ] || ln -sfn $(CURDIR)/$$f $$dir/$${f#module/}; done; \
 	$(MAKE) -C $(KDIR) M=$$dir V=$(or $(V),0) $(if $(W),W=$(W)) FL_VERSION=$(VERSION) \
 		$(if $(wildcard $(KDIR)/vmlinux),,CONFIG_DEBUG_INFO_BTF_MODULES=) modules $(if $(filter 1,$(V)),,| \
 		{ grep -Ev '^make|Entering|Leaving|^warning: the compiler differs|^  (The kernel was built by|You are using)' || :; })
