@@ -42,14 +42,15 @@ check "and again when that has gone" flowing
 ### a CPU goes in the middle of a burst
 
 # A process of a higher class than the worker, so that this stands still where it is; without preemption it is at its end
-# there. Small datagrams: a worker that sends more than others encrypt.
+# there. Above it the thread that takes the CPU down, or both would have to wait for it, and the worker be the first to go on.
+# Small datagrams: a worker that sends more than others encrypt.
 tries=0 gone=$(counter flush_gone)
-hog() { taskset -c 1 chrt -f 1 bash -c 'e=$((${EPOCHREALTIME/./} + 150000)); while ((${EPOCHREALTIME/./} < e)); do :; done'; }
+hog() { SLOW=$SLOW taskset -c 1 chrt -f 1 bash -c 'e=$((${EPOCHREALTIME/./} + SLOW * 150000)); while ((${EPOCHREALTIME/./} < e)); do :; done'; }
 caught() {
 	while [ "$(counter flush_gone)" -eq "$gone" ]; do
 		[ $((tries += 1)) -le 60 ] && bursts_on_cpu1 || return
 		hog &
-		sleep 0.05
+		sleep $((5 * SLOW))e-2
 		go
 		wait $!
 		come
@@ -57,6 +58,7 @@ caught() {
 }
 if grep -q "(full)" /sys/kernel/debug/sched/preempt; then
 	ip -n $A link set fl0 mtu 300
+	chrt -f -p 2 "$(pgrep -x cpuhp/1)"
 	check "what a CPU held when it went is sent" caught
 	echo "# it went $tries times"
 	check "and the stream goes on" flowing
