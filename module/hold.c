@@ -150,11 +150,17 @@ static bool busy(void)
 	struct load *load = this_cpu_ptr(&loads);
 
 	if (time_after_eq(jiffies, load->next)) {
-		u64 idle = get_cpu_idle_time_us(smp_processor_id(), NULL);
+		const int cpu = smp_processor_id();
+		u64 idle = get_cpu_idle_time_us(cpu, NULL);
 
-		/* -1: the kernel does not know, as with nohz=off. */
-		load->busy = idle == load->idle && idle != -1ULL;
-		load->idle = idle;
+		/* -1: the kernel does not know, as with nohz=off. Waiting for a disk is counted apart. */
+		if (idle == -1ULL) {
+			load->busy = false;
+		} else {
+			idle += get_cpu_iowait_time_us(cpu, NULL);
+			load->busy = idle == load->idle;
+			load->idle = idle;
+		}
 		load->next = jiffies + msecs_to_jiffies(BUSY_MS);
 	}
 	return load->busy;

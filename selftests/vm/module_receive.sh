@@ -125,6 +125,18 @@ alone() { # IGNORE SECONDS MIN MAX: of 200 lone datagrams, one each so many seco
 }
 # Where all of the CPU is taken some pile up: a burst.
 check "nor do those of a stream that nobody answers, while CPUs have time" alone 1 0.01 0 20
+# What a CPU has while somebody there waits for a disk is not called idle time. Each request takes so long, and cannot be killed.
+if modprobe -q null_blk irqmode=2 completion_nsec=6000000000; then
+	waiting=()
+	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		taskset -c $cpu dd if=/dev/nullb0 of=/dev/null bs=4k count=1 iflag=direct status=none & waiting+=($!)
+	done
+	check "or wait for a disk" alone 1 0.01 0 20
+	wait "${waiting[@]}"
+	rmmod null_blk
+else
+	skip "or wait for a disk" "this kernel has no null_blk"
+fi
 hogs 19
 check "they do where CPUs have none" alone 1 0.002 100 200
 check "unless they are answered" alone 0 0.002 0 20
