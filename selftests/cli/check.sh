@@ -20,6 +20,15 @@ check "touching accel.h rebuilds its $users users and nothing else" \
 	test "$users" -gt 0 -a "$(touch_header)" -eq "$users"
 check_fails 2 "is not a kernel build directory.*KDIR=" "make module with a wrong KDIR says so" \
 	make -s -C "$TOP" module KDIR=/nonexistent
+# A kernel that compiles nothing will do to see from where it would.
+kdir=$lib_work/kernel copied=$lib_work/copied
+mkdir -p "$kdir/include/generated" "$copied/module/0/uapi"
+echo '#define UTS_RELEASE "0"' >"$kdir/include/generated/utsrelease.h"
+echo 'modules: ;' >"$kdir/Makefile"
+echo elsewhere >"$lib_work/main.c"
+ln -s "$lib_work/main.c" "$copied/module/0/main.c"
+make -s -C "$TOP" module KDIR="$kdir" BUILD="$copied"
+check "a build folder that another tree left compiles this one" test "$copied/module/0/main.c" -ef "$TOP/module/main.c"
 check "make install puts everything below DESTDIR" \
 	make -s -C "$TOP" install DESTDIR="$lib_work/root" PREFIX=/usr
 check "the installed tool is there" test -x "$lib_work/root/usr/sbin/fairlead"
