@@ -12,9 +12,9 @@
  * a timer does it in any case.
  *
  * Only where more than one datagram came in together, or went out: then it is the answers that are worth
- * merging. A lone one is not waited for, unless it is one of many that nothing was sent between, on a CPU that
- * had no idle time: a stream that nobody answers, and that comes alone because each step of its way preempts the one
- * before, for each datagram.
+ * merging. A lone one is not waited for, unless it is one of many in a few milliseconds, between which nothing was sent,
+ * on a CPU that had no idle time: a stream that nobody answers, and that comes alone because each step of its way
+ * preempts the one before, for each datagram.
  *
  * Context: a hold is taken in softirq on its own CPU, and given back by whoever exchanges the pointer for
  * NULL: the thread, the timer, a burst too many, the module's exit. Who owns NAPI_STATE_SCHED
@@ -45,12 +45,15 @@
 #define HOLD_DATAGRAMS 256
 #define HOLD_NS	       (3 * NSEC_PER_MSEC)
 
-/* So many that came alone, with nothing sent between, are a stream without answers. It is hardly TCP, and a socket of
- * UDP takes 92 datagrams of 1,400 bytes unless told otherwise: these holds end after a quarter as many. */
-#define UNANSWERED	  16
-#define UNANSWERED_COUNTS 4
-/* A CPU that was not idle in so long is busy. Shorter, every burst of work would look like it. */
-#define BUSY_MS 4
+/*
+ * So many that came alone in so long, with nothing sent in between, are a stream without answers; and a CPU that
+ * was not idle in so long is busy. Slower ones have no more than themselves to wait for. It is hardly TCP, and a socket
+ * of UDP takes 92 datagrams of 1,400 bytes unless told otherwise: these holds end after a quarter as many as others.
+ */
+#define STREAM_DATAGRAMS 16
+#define STREAM_MS	 4
+#define STREAM_COUNTS	 4
+#define STREAM_HOLD_NS	 NSEC_PER_MSEC
 
 /* Several lanes, or peers, may have bursts decrypted on one CPU. They are held from the first on, and given
  * back together. */
@@ -79,11 +82,14 @@ static DEFINE_PER_CPU(struct load, loads);
 
 /* WireGuard devices that got datagrams or sent a burst, by hash; a collision costs a hold. Read and written without a lock. */
 static struct {
-	const void *priv;	 /* netdev_priv() */
-	unsigned long when;	 /* the last burst */
-	struct hold *hold;	 /* its last one, which may be over */
-	unsigned int since;	 /* datagrams since then */
-	unsigned int unanswered; /* that came alone since one went out */
+	const void *priv;   /* netdev_priv() */
+	unsigned long when; /* the last burst */
+	struct hold *hold;  /* its last one, which may be over */
+	unsigned int since; /* datagrams since then */
+	/* What came alone, with nothing sent in between: */
+	unsigned long next; /* when to count anew */
+	unsigned int alone; /* so many until then */
+	bool stream;	    /* enough of them, or the time before */
 } recent[64];
 
 #define RECENT(priv) (&recent[hash_ptr(priv, ilog2(ARRAY_SIZE(recent)))])
@@ -105,6 +111,22 @@ static const void *priv_of(const struct sock *sk)
 	return (void *)((uintptr_t)READ_ONCE(sk->sk_user_data) & SK_USER_DATA_PTRMASK);
 }
 
+static void count_alone(typeof(*recent) *r)
+{
+	const unsigned long next = READ_ONCE(r->next), ticks = msecs_to_jiffies(STREAM_MS);
+	unsigned int alone = READ_ONCE(r->alone);
+
+	if (time_after_eq(jiffies, next)) {
+		WRITE_ONCE(r->stream,
+			   alone >= STREAM_DATAGRAMS && time_before(jiffies, next + ticks));
+		WRITE_ONCE(r->next, jiffies + ticks);
+		alone = 0;
+	}
+	WRITE_ONCE(r->alone, ++alone);
+	if (alone == STREAM_DATAGRAMS)
+		WRITE_ONCE(r->stream, true);
+}
+
 /* n datagrams for sk that came together are about to be decrypted; or n is 0, and a burst goes out, to which
  * answers will come. BH off. */
 void fairlead_hold_expect(const struct sock *sk, unsigned int n)
@@ -119,11 +141,11 @@ void fairlead_hold_expect(const struct sock *sk, unsigned int n)
 			return;
 		WRITE_ONCE(r->priv, priv);
 		WRITE_ONCE(r->when, jiffies - 2); /* the other's */
-		WRITE_ONCE(r->unanswered, 0);
+		fairlead_hold_answered(sk);
 	}
 	if (n == 1) {
-		WRITE_ONCE(r->unanswered, READ_ONCE(r->unanswered) + 1);
-		n = UNANSWERED_COUNTS;
+		count_alone(r);
+		n = STREAM_COUNTS;
 	} else {
 		WRITE_ONCE(r->when, jiffies);
 	}
@@ -140,8 +162,10 @@ void fairlead_hold_answered(const struct sock *sk)
 {
 	typeof(*recent) *r = RECENT(priv_of(sk));
 
-	if (READ_ONCE(r->unanswered))
-		WRITE_ONCE(r->unanswered, 0);
+	if (!READ_ONCE(r->alone) && !READ_ONCE(r->stream))
+		return;
+	WRITE_ONCE(r->alone, 0);
+	WRITE_ONCE(r->stream, false);
 }
 
 /* BH off. */
@@ -161,22 +185,23 @@ static bool busy(void)
 			load->busy = idle == load->idle;
 			load->idle = idle;
 		}
-		load->next = jiffies + msecs_to_jiffies(BUSY_MS);
+		load->next = jiffies + msecs_to_jiffies(STREAM_MS);
 	}
 	return load->busy;
 }
 
-/* Are there more where the last ones came from? work: what the poll found. Softirq. */
-static bool expected(const struct net_device *dev, int work)
+/* For how many ns may more be waited for, where what was polled comes from? work: what that found. Softirq. */
+static u64 expected(const struct net_device *dev, int work)
 {
 	const void *priv = netdev_priv(dev);
 	const typeof(*recent) *r = RECENT(priv);
 
 	if (READ_ONCE(r->priv) != priv)
-		return false;
+		return 0;
 	/* With bursts, a poll that found nothing counts as well: without those a stream costs 8 % more, at MTU 8920 14 %. */
-	return time_before_eq(jiffies, READ_ONCE(r->when) + 1) ||
-	       (work && READ_ONCE(r->unanswered) >= UNANSWERED && busy());
+	if (time_before_eq(jiffies, READ_ONCE(r->when) + 1))
+		return HOLD_NS;
+	return work && READ_ONCE(r->stream) && busy() ? STREAM_HOLD_NS : 0;
 }
 
 /* Tracepoint probe: a NAPI has been polled, and is not touched any more. Softirq. */
@@ -185,11 +210,15 @@ static void on_napi_poll(void *data, struct napi_struct *napi, int work, int bud
 	struct fairlead_net *fn;
 	typeof(*recent) *r;
 	struct hold *h;
+	u64 ns;
 	int i;
 
 	this_cpu_inc(fairlead_polls);
 	if (work >= budget || !napi->dev || current == __this_cpu_read(threads) ||
-	    test_bit(NAPI_STATE_THREADED, &napi->state) || !expected(napi->dev, work))
+	    test_bit(NAPI_STATE_THREADED, &napi->state))
+		return;
+	ns = expected(napi->dev, work);
+	if (!ns)
 		return;
 	h = this_cpu_ptr(&holds);
 	for (i = 0; i < HOLDS && READ_ONCE(h->napi[i]); i++)
@@ -201,7 +230,7 @@ static void on_napi_poll(void *data, struct napi_struct *napi, int work, int bud
 	WRITE_ONCE(h->napi[i], napi);
 	smp_mb(); /* a timer that was moved when its CPU went away may be just about to look, elsewhere */
 	if (!hrtimer_is_queued(&h->timer))
-		hrtimer_start(&h->timer, ns_to_ktime(HOLD_NS), HRTIMER_MODE_REL_PINNED);
+		hrtimer_start(&h->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED);
 	wake_up_process(__this_cpu_read(threads));
 	r = RECENT(netdev_priv(napi->dev));
 	WRITE_ONCE(r->since, 0);

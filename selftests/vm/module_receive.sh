@@ -95,52 +95,20 @@ threads() { ps -eo ni=,psr=,comm= | awk '$3 ~ "^fairlead/" { print $1, $3 == "fa
 check "by a thread on each CPU" test "$(pgrep -c '^fairlead/')" -eq "$(nproc)"
 check "of the lowest priority" test "$(threads)" = "19 1"
 # Whoever does not get the CPU cannot end a hold: a timer does.
-hogs() { # NICE: on each CPU one that is never idle
-	hogs=()
-	for ((cpu = 0; cpu < $(nproc); cpu++)); do nice -n "$1" taskset -c $cpu sh -c 'while :; do :; done' & hogs+=($!); done
-}
-hogs_end() { kill "${hogs[@]}"; wait "${hogs[@]}"; } 2>/dev/null
+hogs=()
 for thread in $(pgrep '^fairlead/'); do chrt -i -p 0 "$thread"; done
-hogs 0
+for ((cpu = 0; cpu < $(nproc); cpu++)); do taskset -c $cpu sh -c 'while :; do :; done' & hogs+=($!); done
 t=/sys/kernel/tracing
 echo 1 >$t/events/timer/hrtimer_expire_entry/enable
 check "while something else takes all of the CPU, the stream arrives whole" stream 1000000
 echo 0 >$t/events/timer/hrtimer_expire_entry/enable
 check "for which a timer sees to it" grep -q 'function=on_timer' $t/trace
 echo >$t/trace
-hogs_end
+kill "${hogs[@]}"
+wait "${hogs[@]}" 2>/dev/null
 holds=$(rx holds)
 check "nothing is held after silence" a ping -q -c 10 -i 0.02 -W 1 10.200.0.2
 check "lone datagrams do not wait" test "$(rx holds)" -eq "$holds"
-alone() { # IGNORE SECONDS MIN MAX: of 200 lone datagrams, one each so many seconds, so many wait, if B ignores them
-	local before n
-
-	before=$(rx holds)
-	b sysctl -qw net.ipv4.icmp_echo_ignore_all="$1"
-	a ping -q -c 200 -i "$2" -W 0.1 10.200.0.2
-	b sysctl -qw net.ipv4.icmp_echo_ignore_all=0
-	n=$(($(rx holds) - before))
-	echo "$n holds"
-	test "$n" -ge "$3" && test "$n" -le "$4"
-}
-# Where all of the CPU is taken some pile up: a burst.
-check "nor do those of a stream that nobody answers, while CPUs have time" alone 1 0.01 0 20
-# What a CPU has while somebody there waits for a disk is not called idle time. Each request takes so long, and cannot be killed.
-if modprobe -q null_blk irqmode=2 completion_nsec=6000000000; then
-	waiting=()
-	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		taskset -c $cpu dd if=/dev/nullb0 of=/dev/null bs=4k count=1 iflag=direct status=none & waiting+=($!)
-	done
-	check "or wait for a disk" alone 1 0.01 0 20
-	wait "${waiting[@]}"
-	rmmod null_blk
-else
-	skip "or wait for a disk" "this kernel has no null_blk"
-fi
-hogs 19
-check "they do where CPUs have none" alone 1 0.002 100 200
-check "unless they are answered" alone 0 0.002 0 20
-hogs_end
 check "the books balance" books_balance
 
 # A datagram whose ECN differs may not be in the burst of the others.

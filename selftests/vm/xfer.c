@@ -7,6 +7,7 @@
  *                                exit 0 if the server found them whole
  *   xfer udp ADDR PORT SIZE...   send a datagram of each size and compare its echo; A-B+S is a range
  *   xfer mark ADDR PORT N        send N datagrams, every second with ECT(0); IPv4
+ *   xfer pace ADDR PORT N PPS    send N datagrams of 1,000 bytes, one by one, PPS a second; no answers are awaited
  *   xfer raw                     count what a raw socket for UDP gets, until SIGINT
  *
  * One line of result on stdout; exit 1 with a message if anything differs.
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void die(const char *what)
@@ -227,6 +229,28 @@ static int mark(const char *host, const char *port, unsigned int n)
 	return 0;
 }
 
+static int pace(const char *host, const char *port, unsigned int n, unsigned int pps)
+{
+	int fd = dial(host, port, SOCK_DGRAM);
+	static uint8_t out[1000];
+	struct timespec next;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	for (unsigned int i = 0; i < n; i++) {
+		if (send(fd, out, sizeof(out), 0) < 0 && errno != ECONNREFUSED)
+			die("send");
+		next.tv_nsec += 1000000000 / pps;
+		if (next.tv_nsec >= 1000000000) {
+			next.tv_nsec -= 1000000000;
+			next.tv_sec++;
+		}
+		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR)
+			;
+	}
+	printf("%u datagrams sent\n", n);
+	return 0;
+}
+
 static int raw(void)
 {
 	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_UDP), size = 16 << 20;
@@ -258,9 +282,12 @@ int main(int argc, char **argv)
 		return udp(argc - 2, argv + 2);
 	if (argc == 5 && !strcmp(argv[1], "mark"))
 		return mark(argv[2], argv[3], strtoul(argv[4], NULL, 10));
+	if (argc == 6 && !strcmp(argv[1], "pace") && atoi(argv[5]) > 0)
+		return pace(argv[2], argv[3], strtoul(argv[4], NULL, 10), atoi(argv[5]));
 	if (argc == 2 && !strcmp(argv[1], "raw"))
 		return raw();
-	fputs("usage: xfer serve PORT | tcp ADDR PORT BYTES | udp ADDR PORT SIZE... | mark ADDR PORT N | raw\n",
+	fputs("usage: xfer serve PORT | tcp ADDR PORT BYTES | udp ADDR PORT SIZE... | mark ADDR PORT N | "
+	      "pace ADDR PORT N PPS | raw\n",
 	      stderr);
 	return 2;
 }
