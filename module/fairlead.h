@@ -117,7 +117,9 @@ DECLARE_PER_CPU(unsigned int, fairlead_polls);
 int fairlead_hold_init(void);
 void fairlead_hold_exit(void);
 void fairlead_hold_expect(const struct sock *sk, unsigned int n);
-void fairlead_hold_answered(const struct sock *sk);
+void fairlead_hold_alone(const struct fairlead_net *fn, const struct sock *sk,
+			 const struct sk_buff *skb);
+void fairlead_hold_answered(const struct fairlead_net *fn, const struct sk_buff *skb);
 
 /* hook.c: which datagrams are WireGuard's */
 int fairlead_hook_register(struct net *net, struct fairlead_net *fn);

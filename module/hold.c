@@ -28,12 +28,15 @@
 
 #include <linux/hash.h>
 #include <linux/hrtimer.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/jiffies.h>
 #include <linux/netdevice.h>
 #include <linux/sched.h>
 #include <linux/smpboot.h>
 #include <linux/tick.h>
 #include <linux/tracepoint.h>
+#include <net/ipv6.h>
 #include <net/sock.h>
 
 /*
@@ -86,11 +89,15 @@ static struct {
 	unsigned long when; /* the last burst */
 	struct hold *hold;  /* its last one, which may be over */
 	unsigned int since; /* datagrams since then */
-	/* What came alone, with nothing sent in between: */
+	/* What came alone, with nothing sent there in between: */
 	unsigned long next; /* when to count anew */
 	unsigned int alone; /* so many until then */
 	bool stream;	    /* enough of them, or the time before */
 } recent[64];
+
+/* Was something sent there since the last lone datagram came from there? By hash of namespace and address, not
+ * by device, as answers may go by other lanes. A collision costs a hold less. */
+static bool answered[256];
 
 #define RECENT(priv) (&recent[hash_ptr(priv, ilog2(ARRAY_SIZE(recent)))])
 
@@ -111,11 +118,75 @@ static const void *priv_of(const struct sock *sk)
 	return (void *)((uintptr_t)READ_ONCE(sk->sk_user_data) & SK_USER_DATA_PTRMASK);
 }
 
-static void count_alone(typeof(*recent) *r)
+/* The other end of skb: where it goes, or where it comes from. */
+static bool *answer_to(const struct fairlead_net *fn, const struct sk_buff *skb, bool out)
 {
-	const unsigned long next = READ_ONCE(r->next), ticks = msecs_to_jiffies(STREAM_MS);
-	unsigned int alone = READ_ONCE(r->alone);
+	u32 addr;
 
+	if (skb->protocol == htons(ETH_P_IP))
+		addr = (__force u32)(out ? ip_hdr(skb)->daddr : ip_hdr(skb)->saddr);
+	else
+		addr = ipv6_addr_hash(out ? &ipv6_hdr(skb)->daddr : &ipv6_hdr(skb)->saddr);
+	return &answered[hash_32(addr ^ fn->netns, ilog2(ARRAY_SIZE(answered)))];
+}
+
+/* Take the place of another device, if there is one. */
+static void claim(typeof(*recent) *r, const void *priv)
+{
+	if (READ_ONCE(r->priv) == priv)
+		return;
+	WRITE_ONCE(r->priv, priv);
+	WRITE_ONCE(r->when, jiffies - 2);
+	WRITE_ONCE(r->alone, 0);
+	WRITE_ONCE(r->stream, false);
+}
+
+/* So many more are about to be decrypted: enough? */
+static void count_since(typeof(*recent) *r, unsigned int n)
+{
+	struct hold *h;
+
+	WRITE_ONCE(r->since, READ_ONCE(r->since) + n);
+	if (r->since <= HOLD_DATAGRAMS)
+		return;
+	h = xchg(&r->hold, NULL);
+	if (h)
+		give_back(h);
+}
+
+/* n datagrams for sk that came together are about to be decrypted; or n is 0, and a burst goes out, to which
+ * answers will come. BH off. */
+void fairlead_hold_expect(const struct sock *sk, unsigned int n)
+{
+	const void *priv = priv_of(sk);
+	typeof(*recent) *r = RECENT(priv);
+
+	claim(r, priv);
+	WRITE_ONCE(r->when, jiffies);
+	count_since(r, n);
+}
+
+/* skb, which came alone, is for sk and about to be decrypted. RCU read side, BH off. */
+void fairlead_hold_alone(const struct fairlead_net *fn, const struct sock *sk,
+			 const struct sk_buff *skb)
+{
+	const unsigned long ticks = msecs_to_jiffies(STREAM_MS);
+	const void *priv = priv_of(sk);
+	typeof(*recent) *r = RECENT(priv);
+	bool *sent = answer_to(fn, skb, false);
+	unsigned long next = READ_ONCE(r->next);
+	unsigned int alone;
+
+	/* Bursts keep their place. */
+	if (READ_ONCE(r->priv) != priv && time_before_eq(jiffies, READ_ONCE(r->when) + 1))
+		return;
+	claim(r, priv);
+	alone = READ_ONCE(r->alone);
+	if (READ_ONCE(*sent)) {
+		WRITE_ONCE(*sent, false);
+		WRITE_ONCE(r->stream, false);
+		alone = 0;
+	}
 	if (time_after_eq(jiffies, next)) {
 		WRITE_ONCE(r->stream,
 			   alone >= STREAM_DATAGRAMS && time_before(jiffies, next + ticks));
@@ -125,47 +196,17 @@ static void count_alone(typeof(*recent) *r)
 	WRITE_ONCE(r->alone, ++alone);
 	if (alone == STREAM_DATAGRAMS)
 		WRITE_ONCE(r->stream, true);
+	count_since(r, STREAM_COUNTS);
 }
 
-/* n datagrams for sk that came together are about to be decrypted; or n is 0, and a burst goes out, to which
- * answers will come. BH off. */
-void fairlead_hold_expect(const struct sock *sk, unsigned int n)
+/* skb goes out. RCU read side. */
+void fairlead_hold_answered(const struct fairlead_net *fn, const struct sk_buff *skb)
 {
-	const void *priv = priv_of(sk);
-	typeof(*recent) *r = RECENT(priv);
-	struct hold *h;
+	bool *sent = answer_to(fn, skb, true);
 
-	if (READ_ONCE(r->priv) != priv) {
-		/* What comes alone does not take the place of bursts. */
-		if (n == 1 && time_before_eq(jiffies, READ_ONCE(r->when) + 1))
-			return;
-		WRITE_ONCE(r->priv, priv);
-		WRITE_ONCE(r->when, jiffies - 2); /* the other's */
-		fairlead_hold_answered(sk);
-	}
-	if (n == 1) {
-		count_alone(r);
-		n = STREAM_COUNTS;
-	} else {
-		WRITE_ONCE(r->when, jiffies);
-	}
-	WRITE_ONCE(r->since, READ_ONCE(r->since) + n);
-	if (r->since <= HOLD_DATAGRAMS)
-		return;
-	h = xchg(&r->hold, NULL);
-	if (h)
-		give_back(h);
-}
-
-/* A datagram goes out from sk. RCU read side. */
-void fairlead_hold_answered(const struct sock *sk)
-{
-	typeof(*recent) *r = RECENT(priv_of(sk));
-
-	if (!READ_ONCE(r->alone) && !READ_ONCE(r->stream))
-		return;
-	WRITE_ONCE(r->alone, 0);
-	WRITE_ONCE(r->stream, false);
+	/* Written by whoever sends, read by whoever gets something from there: no more often than they take turns. */
+	if (!READ_ONCE(*sent))
+		WRITE_ONCE(*sent, true);
 }
 
 /* BH off. */

@@ -65,7 +65,7 @@ static unsigned int wireguard(struct fairlead_net *fn, struct sk_buff *skb,
 		fairlead_count(fn, BYPASS_CONTEXT);
 		goto pass;
 	}
-	fairlead_hold_answered(state->sk);
+	fairlead_hold_answered(fn, skb);
 	if (!fairlead_burst_expected(skb)) {
 		fairlead_count(fn, LONE);
 		goto pass;

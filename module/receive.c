@@ -418,7 +418,10 @@ unsigned int fairlead_receive_take(struct fairlead_net *fn, struct sk_buff *skb,
 	} else {
 		nf_reset_ct(skb);
 		count_delivered(state->net, skb, family, n);
-		fairlead_hold_expect(sk, n);
+		if (merged)
+			fairlead_hold_expect(sk, n);
+		else
+			fairlead_hold_alone(fn, sk, skb);
 		deliver(fn, sk, skb, hlen - sizeof(struct udphdr), encap_rcv);
 	}
 	return NF_STOLEN;

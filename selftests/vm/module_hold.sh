@@ -12,8 +12,8 @@
 . "$TOP/selftests/wire.sh"
 
 [[ $SLOW -eq 1 ]] || skip_all "5,000 datagrams a second are more than this kernel can take"
-set_up() { # FAMILY: a stock sender, and a sink that says nothing
-	wire "$1"
+set_up() { # FAMILY LANES: a stock sender, and a sink that says nothing
+	wire "$1" "$2"
 	on $B
 	poll 10 a "$XFER" tcp 10.200.0.2 7000 1000 >/dev/null
 	b nft -f - <<-NFT
@@ -28,17 +28,17 @@ set_up() { # FAMILY: a stock sender, and a sink that says nothing
 	sleep 0.1
 }
 waiting() { # MIN MAX PPS [PORT]: of 400 datagrams so many wait
-	local before n
+	local n
 
-	before=$(counter rx_holds $B)
+	n=$(counter rx_holds $B)
 	a "$XFER" pace 10.200.0.2 "${4:-9}" 400 "$3"
-	n=$(($(counter rx_holds $B) - before))
+	n=$(($(counter rx_holds $B) - n))
 	echo "$n holds"
 	[[ $n -ge $1 && $n -le $2 ]]
 }
 
 modprobe fairlead
-set_up 4
+set_up 4 2
 check "while the CPU has time, none waits" waiting 0 0 5000
 # What it has while somebody there waits for a disk is not called idle time.
 if modprobe -q null_blk irqmode=2 completion_nsec=1000000000; then
@@ -72,9 +72,18 @@ echo >$t/trace
 check "not those of 2,000 a second" waiting 0 0 2000
 # Two answers sent together, and two ticks follow in which all wait.
 check "nor when they are answered" waiting 0 100 4300 7000
+# Each side of a mesh chooses lanes by itself.
+b wg set fl1 peer "$(wg pubkey <"$W/a.key")" allowed-ips 10.201.0.1/32,10.200.0.1/32
+a wg set fl1 peer "$(wg pubkey <"$W/b.key")" allowed-ips 10.201.0.2/32,10.200.0.2/32
+ip -n $B route add 10.200.0.1/32 dev fl1 src 10.200.0.2
+b ping -q -c 2 -W 1 10.201.0.1 >/dev/null
+sent() { b cat /sys/class/net/fl1/statistics/tx_packets; }
+# shellcheck disable=SC2034	# eval uses it
+before=$(sent)
+check "nor when the answers go by another lane" eval 'waiting 0 100 4300 7000 && test $(($(sent) - before)) -ge 400'
 unwire
 
-set_up 6
+set_up 6 1
 check "IPv6 underlay: they wait as well" waiting 50 400 5000
 check "and not when they are answered" waiting 0 100 4300 7000
 done_testing
