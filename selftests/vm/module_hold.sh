@@ -49,12 +49,10 @@ if modprobe -q null_blk irqmode=2 completion_nsec=1000000000; then
 else
 	skip "nor while somebody waits for a disk" "this kernel has no null_blk"
 fi
-hog() { # never idle; and wait until it is started, during which it is
-	nice -n 19 sh -c 'while :; do :; done' &
-	at_exit kill $!
-	sleep 0.3
-}
-hog
+# From here on it is never idle, once this is started.
+nice -n 19 sh -c 'while :; do :; done' &
+at_exit kill $!
+sleep 0.3
 t=/sys/kernel/tracing
 echo 1 >$t/events/timer/hrtimer_start/enable
 echo 1 >$t/events/timer/hrtimer_expire_entry/enable
